@@ -1,0 +1,107 @@
+package docker
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	cerrdefs "github.com/containerd/errdefs"
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/network"
+
+	"github.com/bottle-run/bottle/runtime/plan"
+)
+
+// A kind of object that can be looked at and removed by its name.
+type kind interface {
+	labels(ctx context.Context, name string) (map[string]string, error)
+	remove(ctx context.Context, name string) error
+}
+
+type (
+	containers struct{ c *Client }
+	networks   struct{ c *Client }
+	volumes    struct{ c *Client }
+)
+
+func (k containers) labels(ctx context.Context, name string) (map[string]string, error) {
+	found, err := k.c.api.ContainerInspect(ctx, name)
+	if err != nil || found.Config == nil {
+		return nil, err
+	}
+	return found.Config.Labels, nil
+}
+
+func (k containers) remove(ctx context.Context, name string) error {
+	return k.c.api.ContainerRemove(ctx, name, container.RemoveOptions{Force: true, RemoveVolumes: true})
+}
+
+func (k networks) labels(ctx context.Context, name string) (map[string]string, error) {
+	found, err := k.c.api.NetworkInspect(ctx, name, network.InspectOptions{})
+	return found.Labels, err
+}
+
+func (k networks) remove(ctx context.Context, name string) error {
+	return k.c.api.NetworkRemove(ctx, name)
+}
+
+func (k volumes) labels(ctx context.Context, name string) (map[string]string, error) {
+	found, err := k.c.api.VolumeInspect(ctx, name)
+	return found.Labels, err
+}
+
+func (k volumes) remove(ctx context.Context, name string) error {
+	return k.c.api.VolumeRemove(ctx, name, false)
+}
+
+// lateCreate is for how long a create without an answer is looked for: a request
+// that was cancelled on our side goes on inside the engine, which makes a network
+// in a tenth of a second and, under load, in a few.
+const lateCreate = 5 * time.Second
+
+// remove removes the object of n if it is ours, and waits until it is gone.
+func (e *Engine) remove(ctx context.Context, n *plan.Node, k kind) error {
+	name := e.name(n.ID)
+	e.mu.Lock()
+	unsure := e.unsure[n.ID]
+	e.mu.Unlock()
+	deadline := time.Now().Add(lateCreate)
+	for wait := 20 * time.Millisecond; ; wait = min(2*wait, 500*time.Millisecond) {
+		labels, err := k.labels(ctx, name)
+		switch {
+		case cerrdefs.IsNotFound(err) && (!unsure || time.Now().After(deadline)):
+			return nil
+		case cerrdefs.IsNotFound(err): // may still appear
+		case err != nil:
+			return fmt.Errorf("%w; remove it with: bottle prune %s", err, e.l.Name)
+		case labels[LabelLaunch] != e.l.Name || labels[LabelOwner] != e.l.Owner:
+			return nil // somebody else's, which is why our create failed
+		default:
+			err := k.remove(ctx, name)
+			if err == nil || cerrdefs.IsNotFound(err) {
+				return nil
+			}
+			if !passing(err) {
+				return fmt.Errorf("%w; remove it with: bottle prune %s", err, e.l.Name)
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%s is still there: %w; remove it with: bottle prune %s", name, context.Cause(ctx), e.l.Name)
+		case <-time.After(wait):
+		}
+	}
+}
+
+// passing reports whether the engine's refusal to remove something passes by
+// itself: somebody else is removing it, or what uses it is just going.
+func passing(err error) bool {
+	s := err.Error()
+	for _, words := range []string{"already in progress", "has active endpoints", "volume is in use", "has children", "dead or marked for removal"} {
+		if strings.Contains(s, words) {
+			return true
+		}
+	}
+	return false
+}
