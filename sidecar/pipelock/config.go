@@ -1,0 +1,60 @@
+package pipelock
+
+// A Config says what a gate lets through. It never holds a secret.
+type Config struct {
+	// Listen is the TCP address of the proxy, ":8888".
+	Listen string `json:"listen"`
+	// DNS is the address, UDP and TCP, of the resolver that refuses every name,
+	// ":53".
+	DNS string `json:"dns"`
+	// Allow is what clients that do not authenticate, which is the agent, may
+	// reach.
+	Allow []Rule `json:"allow"`
+	// Deny are host patterns that nobody may reach, whatever Allow says.
+	Deny []Rule `json:"deny,omitempty"`
+	// Upstreams is what the cred-proxy may reach: the hosts of its routes.
+	Upstreams []Rule `json:"upstreams,omitempty"`
+	// Sidecars are the launch's own helpers, "cred-proxy:9099" or "mcp" for every
+	// port, which the agent may reach in plain HTTP though they resolve to private
+	// addresses.
+	Sidecars []string `json:"sidecars,omitempty"`
+	// Passthrough are host patterns whose TLS is not intercepted, only held
+	// against SNI. They must be allowed as well.
+	Passthrough []string `json:"passthrough,omitempty"`
+	// Private are host patterns that may resolve to private addresses.
+	Private []string `json:"private,omitempty"`
+	// Trust are further CA certificates for upstreams, in PEM.
+	Trust string `json:"trust,omitempty"`
+	// UpstreamProxy is an HTTP proxy to the world, "http://proxy.corp:3128".
+	UpstreamProxy string `json:"upstream_proxy,omitempty"`
+	// DLP is "block", "warn" or "off".
+	DLP string `json:"dlp"`
+}
+
+// A Rule lets requests to a host through.
+type Rule struct {
+	// Host is a name, or "*.name" for every name below it.
+	Host string `json:"host"`
+	// Ports; empty for 80 and 443.
+	Ports []int `json:"ports,omitempty"`
+	// Methods; empty for all. A rule with methods, paths or a body limit does not
+	// match a passthrough tunnel.
+	Methods []string `json:"methods,omitempty"`
+	// Paths are globs as in a route: "*" is one segment, "**" any number.
+	Paths []string `json:"paths,omitempty"`
+	// MaxBody is the largest request body in bytes; 0 is no limit.
+	MaxBody int64 `json:"max_body,omitempty"`
+	// Credential is the header that a route's credential is injected in, which
+	// is not scanned for secrets. Only in Upstreams.
+	Credential string `json:"credential,omitempty"`
+	// Pos is the place in the script, "launch.star:12:5".
+	Pos string `json:"pos,omitempty"`
+}
+
+// The names of the values that a gate reads from its standard input.
+const (
+	InputConfig = "config"     // a Config in JSON
+	InputCACert = "ca.pem"     // the certificate of the launch's CA
+	InputCAKey  = "ca-key.pem" // its private key, SEC 1
+	InputToken  = "cred-proxy-token"
+)
