@@ -1,0 +1,97 @@
+package starlib
+
+import (
+	"strings"
+
+	"go.starlark.net/starlark"
+	"go.starlark.net/syntax"
+
+	"github.com/bottle-run/bottle/runtime/plan"
+)
+
+// A file is a parsed script or module.
+type file struct {
+	label   string
+	src     string
+	program *starlark.Program
+	globals starlark.StringDict // once executed
+	head    string              // the string at its head
+	// starts maps the place of a call that the interpreter reports, its opening
+	// parenthesis, to where the call begins.
+	starts map[[2]int32]syntax.Position
+}
+
+// index prepares what is later asked of the tree, which the compiler discards.
+func (f *file) index(tree *syntax.File) {
+	f.starts = map[[2]int32]syntax.Position{}
+	syntax.Walk(tree, func(n syntax.Node) bool {
+		if call, ok := n.(*syntax.CallExpr); ok {
+			start, _ := call.Fn.Span()
+			f.starts[[2]int32{call.Lparen.Line, call.Lparen.Col}] = start
+		}
+		return true
+	})
+	if len(tree.Stmts) == 0 {
+		return
+	}
+	if e, ok := tree.Stmts[0].(*syntax.ExprStmt); ok {
+		if lit, ok := e.X.(*syntax.Literal); ok && lit.Token == syntax.STRING {
+			f.head, _ = lit.Value.(string)
+		}
+	}
+}
+
+// doc returns the string or the comment at the head of the file.
+func (f *file) doc() string {
+	if f.head != "" {
+		return strings.TrimSpace(f.head)
+	}
+	var lines []string
+	for line := range strings.Lines(f.src) {
+		text, ok := strings.CutPrefix(strings.TrimSpace(line), "#")
+		if !ok {
+			break
+		}
+		if !strings.HasPrefix(text, "!") { // a shebang
+			lines = append(lines, strings.TrimPrefix(text, " "))
+		}
+	}
+	return strings.TrimSpace(strings.Join(lines, "\n"))
+}
+
+// line returns the n-th line, counted from 1.
+func (f *file) line(n int) string {
+	for line := range strings.Lines(f.src) {
+		if n--; n == 0 {
+			return strings.TrimRight(line, "\r\n")
+		}
+	}
+	return ""
+}
+
+// position turns a place that the interpreter reports into ours.
+func (s *session) position(p syntax.Position) plan.Pos {
+	f := s.files[p.Filename()]
+	if f != nil {
+		if start, ok := f.starts[[2]int32{p.Line, p.Col}]; ok {
+			p = start
+		}
+	}
+	return plan.Pos{File: p.Filename(), Line: int(p.Line), Col: int(p.Col)}
+}
+
+// caller returns the innermost place in a script on the stack, and the places
+// around it, innermost first.
+func (s *session) caller(stack starlark.CallStack) (pos plan.Pos, via []plan.Pos) {
+	for i := len(stack) - 1; i >= 0; i-- {
+		if stack[i].Pos.Line <= 0 {
+			continue // a builtin
+		}
+		if pos.Line == 0 {
+			pos = s.position(stack[i].Pos)
+		} else {
+			via = append(via, s.position(stack[i].Pos))
+		}
+	}
+	return pos, via
+}

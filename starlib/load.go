@@ -1,0 +1,92 @@
+package starlib
+
+import (
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+
+	"go.starlark.net/starlark"
+
+	"github.com/bottle-run/bottle/stdlib"
+)
+
+// stdlibPrefix is how the labels of the embedded modules begin.
+const stdlibPrefix = "@stdlib//"
+
+// load implements load(). A module is executed once, on the thread of the whole
+// evaluation, so that there is one step budget and tracebacks are whole.
+func (s *session) load(thread *starlark.Thread, module string) (starlark.StringDict, error) {
+	label, fsys, name, err := s.resolve(thread.CallFrame(0).Pos.Filename(), module)
+	if err != nil {
+		return nil, err
+	}
+	if i := slices.Index(s.loading, label); i >= 0 || label == s.o.Script {
+		cycle := append(slices.Clone(s.loading[max(i, 0):]), label)
+		if label == s.o.Script {
+			cycle = append([]string{label}, append(slices.Clone(s.loading), label)...)
+		}
+		return nil, fmt.Errorf("modules load each other in a circle: %s", strings.Join(cycle, " -> "))
+	}
+	if f, ok := s.files[label]; ok && f.globals != nil {
+		return f.globals, nil
+	}
+	f, err := s.parse(label, fsys, name)
+	if err != nil {
+		return nil, err
+	}
+	s.loading = append(s.loading, label)
+	f.globals, err = f.program.Init(thread, s.globals)
+	s.loading = s.loading[:len(s.loading)-1]
+	if err != nil {
+		return nil, err
+	}
+	f.globals.Freeze()
+	return f.globals, nil
+}
+
+// resolve returns the label, file system and path of a module that the file
+// labelled from loads.
+func (s *session) resolve(from, module string) (label string, fsys fs.FS, name string, err error) {
+	prefix, base := "", from
+	fsys = s.o.FS
+	if rest, ok := strings.CutPrefix(from, stdlibPrefix); ok {
+		prefix, base, fsys = stdlibPrefix, rest, stdlib.FS
+	}
+	switch {
+	case strings.HasPrefix(module, stdlibPrefix):
+		prefix, fsys = stdlibPrefix, stdlib.FS
+		name = module[len(stdlibPrefix):]
+	case strings.HasPrefix(module, "//"):
+		name = module[2:]
+	case strings.HasPrefix(module, "./"):
+		name = path.Join(path.Dir(base), module)
+	case strings.HasPrefix(module, "@"):
+		return "", nil, "", fmt.Errorf("%q: there is no module of that name; this bottle knows @stdlib//, \"//path\" from the root of your module and \"./path\" beside the file", module)
+	default:
+		return "", nil, "", fmt.Errorf("%q is not a label: write \"./%s\" for a file beside this one, \"//%s\" from the root, or \"@stdlib//…\"", module, module, module)
+	}
+	if !strings.HasSuffix(name, ".star") || !fs.ValidPath(name) || path.Clean(name) != name {
+		return "", nil, "", fmt.Errorf("%q: a label ends in a file name with .star and never leaves its module", module)
+	}
+	if _, err := fs.Stat(fsys, name); err != nil {
+		return "", nil, "", fmt.Errorf("%q: %w%s", module, pathCause(err), s.nearFile(fsys, name))
+	}
+	return prefix + name, fsys, name, nil
+}
+
+// nearFile suggests a file of the same directory.
+func (s *session) nearFile(fsys fs.FS, name string) string {
+	entries, err := fs.ReadDir(fsys, path.Dir(name))
+	if err != nil {
+		return ""
+	}
+	var names []string
+	for _, e := range entries {
+		if strings.HasSuffix(e.Name(), ".star") {
+			names = append(names, e.Name())
+		}
+	}
+	return didYouMean(path.Base(name), names)
+}

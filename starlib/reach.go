@@ -1,0 +1,130 @@
+package starlib
+
+import (
+	"maps"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/bottle-run/bottle/runtime/plan"
+	"github.com/bottle-run/bottle/sidecar/pipelock"
+)
+
+// The names and places of the launch's own containers. Nothing else spells them.
+const (
+	gateHost      = "pipelock"
+	gatePort      = 8888
+	gateURL       = "http://pipelock:8888"
+	gateAddress   = 2 // the gate's address in its network, for the resolver of the others
+	credProxyHost = "cred-proxy"
+)
+
+// gateConfig is what the gate of n lets through, in force: the hosts of the
+// script; the cred-proxy itself, because HTTP_PROXY sends what is meant for it
+// through the gate; for the cred-proxy alone the hosts of the routes; and the
+// services of the launch.
+func (l *lowering) gateConfig(n *network, g *gate) pipelock.Config {
+	config := g.config
+	for _, m := range l.s.containers {
+		if m.net != n || m.op.Role != plan.Service {
+			continue
+		}
+		if m.outside {
+			config.Private = append(config.Private, m.name)
+		} else {
+			config.Sidecars = append(config.Sidecars, m.name)
+		}
+	}
+	p := l.proxyOf(n)
+	if p == nil {
+		return config
+	}
+	config.Sidecars = append(config.Sidecars, credProxyHost+":"+strconv.Itoa(p.port))
+	for _, r := range p.routes {
+		host, port := hostPort(r.Upstream)
+		up := pipelock.Rule{Host: host, Ports: []int{port}, Methods: r.Methods, Pos: r.Pos}
+		if r.Auth != nil {
+			up.Credential = r.Auth.Header
+			if up.Credential == "" {
+				up.Credential = "Authorization"
+			}
+		}
+		if r.PlainHTTP {
+			config.Private = append(config.Private, host)
+		}
+		config.Upstreams = append(config.Upstreams, up)
+	}
+	return config
+}
+
+// hostPort splits the authority of an upstream, which has been checked.
+func hostPort(upstream string) (host string, port int) {
+	u, err := url.Parse(upstream)
+	if err != nil {
+		return "", 0
+	}
+	port, err = strconv.Atoi(u.Port())
+	if err != nil {
+		port = 443
+		if u.Scheme == "http" {
+			port = 80
+		}
+	}
+	return strings.ToLower(u.Hostname()), port
+}
+
+// Where a container finds the certificates of its gate.
+const (
+	caFile     = "/run/bottle/ca.pem"
+	bundleFile = "/run/bottle/ca-bundle.pem"
+)
+
+// gateEnv are the variables of a container behind a gate. The proxies stand in
+// both cases because curl reads http_proxy in lower case alone, others in upper.
+func gateEnv() map[string]string {
+	env := map[string]string{"NO_PROXY": "localhost,127.0.0.1,::1", "NODE_EXTRA_CA_CERTS": caFile, "DENO_CERT": caFile}
+	for _, k := range []string{"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"} {
+		env[k] = gateURL
+	}
+	for _, k := range []string{"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"} {
+		env[strings.ToLower(k)] = env[k]
+	}
+	for _, k := range []string{"SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "GIT_SSL_CAINFO", "PIP_CERT", "AWS_CA_BUNDLE", "CARGO_HTTP_CAINFO"} {
+		env[k] = bundleFile
+	}
+	return env
+}
+
+// wire adds to c what a container on the inside of its network needs to find the
+// sidecars.
+func (l *lowering) wire(m *member, c *plan.Container) {
+	env := map[string]string{}
+	if p := l.proxyOf(m.net); p != nil && c.Role == plan.Agent {
+		maps.Copy(env, roleEnv(p))
+	}
+	maps.Copy(env, c.Env)
+	if l.gateOf(m.net) != nil {
+		maps.Copy(env, gateEnv())
+		c.Files = append([]plan.File{
+			{Path: caFile, Mode: 0o444, Source: plan.Generated{Kind: plan.CACert, Name: m.net.name}},
+			{Path: bundleFile, Mode: 0o444, Source: plan.Generated{Kind: plan.CABundle, Name: m.net.name}},
+		}, c.Files...)
+	}
+	c.Env = env
+}
+
+// roleEnv are the variables that the roles of the routes ask for.
+func roleEnv(p *proxy) map[string]string {
+	env := map[string]string{}
+	for _, r := range p.routes {
+		for _, name := range r.Roles {
+			if variable, ok := strings.CutPrefix(name, "env:"); ok {
+				env[variable] = p.url(r.Path)
+				continue
+			}
+			env[roles[name].url] = p.url(r.Path)
+			env[roles[name].key] = placeholder
+		}
+	}
+	return env
+}
