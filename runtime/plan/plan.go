@@ -131,3 +131,16 @@ func (p *Plan) Secrets() []Secret {
 	}
 	return refs
 }
+
+// SetCommand replaces the command of the one agent of the plan. It must be called
+// before anybody else reads the plan.
+func (p *Plan) SetCommand(argv []string) error {
+	agents := p.Containers(Agent)
+	if len(agents) != 1 {
+		return fmt.Errorf("the launch has %d agents: which one is the command for?", len(agents))
+	}
+	op, _ := agents[0].Op.(Container)
+	op.Command = argv
+	agents[0].Op = op
+	return nil
+}

@@ -1,0 +1,86 @@
+package cmd
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/bottle-run/bottle/runtime/docker"
+	"github.com/bottle-run/bottle/runtime/journal"
+)
+
+func newPrune() *cobra.Command {
+	var force, images, dry bool
+	c := &cobra.Command{
+		Use:   "prune [NAME...]",
+		Short: "Remove what dead launches left",
+		Long: `Removes the containers, networks and volumes of launches whose launcher is dead. A
+launch that is running is left alone. One whose launcher cannot be seen from here, because it
+belongs to another machine or user, is removed only when it is named and --force is given.
+
+EXIT STATUS
+  0; 125 something could not be removed`,
+		RunE: func(c *cobra.Command, args []string) error {
+			client, err := connect(c)
+			if err != nil {
+				return err
+			}
+			defer client.Close()
+			objects, err := client.Objects(c.Context(), "")
+			if err != nil {
+				return err
+			}
+			doomed, kept := choose(objects, args, force)
+			for name, why := range kept {
+				fmt.Fprintf(os.Stderr, "bottle: %s is left alone: %s\n", name, why)
+			}
+			if images {
+				found, err := client.Images(c.Context())
+				if err != nil {
+					return err
+				}
+				doomed = append(doomed, found...)
+			}
+			for _, o := range doomed {
+				fmt.Fprintf(os.Stdout, "%s %s\n", o.Kind, o.Name)
+			}
+			if dry {
+				return nil
+			}
+			err = client.Remove(c.Context(), doomed)
+			if err == nil && len(kept) > 0 && len(args) > 0 {
+				err = errors.New("not everything that was named could be removed")
+			}
+			return err
+		},
+	}
+	c.Flags().BoolVar(&force, "force", false, "also remove named launches whose launcher cannot be seen from here, or lives")
+	c.Flags().BoolVar(&images, "images", false, "also remove the images that bottle made")
+	c.Flags().BoolVar(&dry, "dry-run", false, "only say what would be removed")
+	return c
+}
+
+// choose tells the objects of dead launches from those of others.
+func choose(objects []docker.Object, names []string, force bool) (doomed []docker.Object, kept map[string]string) {
+	kept = map[string]string{}
+	for _, o := range objects {
+		name := o.Labels[docker.LabelLaunch]
+		named := slices.Contains(names, name)
+		if len(names) > 0 && !named {
+			continue
+		}
+		alive, known := journal.Alive(o.Labels[docker.LabelJournal])
+		switch {
+		case force && named, known && !alive:
+			doomed = append(doomed, o)
+		case alive:
+			kept[name] = "its launcher is running"
+		default:
+			kept[name] = "its launcher cannot be seen from here; bottle prune --force " + name + " removes it all the same"
+		}
+	}
+	return doomed, kept
+}

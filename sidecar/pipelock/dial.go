@@ -1,0 +1,143 @@
+package pipelock
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"time"
+
+	"github.com/bottle-run/bottle/sidecar"
+)
+
+// A Resolver looks names up. net.Resolver is one.
+type Resolver interface {
+	LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error)
+}
+
+const (
+	dialTimeout    = 15 * time.Second
+	resolveTimeout = 10 * time.Second
+)
+
+// errPrivate is in the chain when a name resolved to an address that the gate does
+// not dial.
+var errPrivate = errors.New("is not an address of the outside world")
+
+// A dialer connects to names. It dials an address that it checked, never a name,
+// so that a second answer of the resolver changes nothing.
+type dialer struct {
+	resolver Resolver
+	policy   *policy
+	connect  func(ctx context.Context, network, addr string) (net.Conn, error)
+	// open are the connections to upstreams, which end with the gate.
+	open *sidecar.Conns
+}
+
+func (d *dialer) dial(ctx context.Context, _, hostport string) (net.Conn, error) {
+	host, port, err := net.SplitHostPort(hostport)
+	if err != nil {
+		return nil, err
+	}
+	addrs, err := d.lookup(ctx, host)
+	if err != nil {
+		return nil, err
+	}
+	var last error
+	for _, a := range addrs {
+		c, err := d.connect(ctx, "tcp", net.JoinHostPort(a.String(), port))
+		if err == nil {
+			return d.open.Add(c), nil
+		}
+		last = err
+	}
+	return nil, last
+}
+
+// lookup returns the addresses of host that may be dialled. One bad address
+// condemns them all: an attacker's zone mixes them on purpose.
+func (d *dialer) lookup(ctx context.Context, host string) ([]netip.Addr, error) {
+	ctx, cancel := context.WithTimeout(ctx, resolveTimeout)
+	defer cancel()
+	// The dot keeps the resolver from trying the host's search domains.
+	addrs, err := d.resolver.LookupNetIP(ctx, "ip", host+".")
+	if err != nil {
+		return nil, fmt.Errorf("looking up %s: %w", host, err)
+	}
+	if len(addrs) == 0 {
+		return nil, fmt.Errorf("looking up %s: it has no address", host)
+	}
+	for i, a := range addrs {
+		addrs[i] = a.Unmap()
+		if reason, private := sidecar.PrivateAddr(a); private && !(d.policy.mayBePrivate(host) && mayBeAllowed(a)) {
+			return nil, fmt.Errorf("%s resolves to %s, which %w (%s)", host, a, errPrivate, reason)
+		}
+	}
+	return addrs, nil
+}
+
+// mayBeAllowed reports whether private= may open an address: never the gate's own
+// loopback, and never a cloud's metadata, which hands out credentials.
+func mayBeAllowed(a netip.Addr) bool {
+	a = a.Unmap()
+	_, metadata := sidecar.MetadataAddr(a)
+	return !metadata && !a.IsLoopback() && !a.IsUnspecified() && !a.IsMulticast() && !a.IsLinkLocalUnicast()
+}
+
+// transport makes the way out for one kind of client under one policy. Clients
+// never share one: a pooled connection belongs to who may use it.
+func (g *Gate) transport(p *policy) (*http.Transport, error) {
+	t := &http.Transport{
+		DisableCompression:     true, // what the client did not ask for it may not understand
+		ForceAttemptHTTP2:      true,
+		MaxIdleConnsPerHost:    16,
+		MaxIdleConns:           256,
+		IdleConnTimeout:        90 * time.Second,
+		TLSHandshakeTimeout:    dialTimeout,
+		ExpectContinueTimeout:  time.Second,
+		MaxResponseHeaderBytes: 1 << 20,
+	}
+	roots, err := sidecar.Roots([]byte(p.Trust))
+	if err != nil {
+		return nil, err
+	}
+	t.TLSClientConfig = upstreamTLS(roots)
+	d := &dialer{resolver: g.resolver, connect: g.connect, policy: p, open: &g.upstreams}
+	t.DialContext = d.dial
+	if p.UpstreamProxy != "" {
+		u, err := url.Parse(p.UpstreamProxy)
+		if err != nil {
+			return nil, err
+		}
+		// The proxy is the operator's own and resolves the names itself; the
+		// launch's helpers stay directly reachable.
+		t.Proxy = func(r *http.Request) (*url.URL, error) {
+			if _, own := p.own[r.URL.Hostname()]; own {
+				return nil, nil
+			}
+			return u, nil
+		}
+		t.DialContext = func(ctx context.Context, network, hostport string) (net.Conn, error) {
+			if hostport != withPort(u) {
+				return d.dial(ctx, network, hostport)
+			}
+			c, err := g.connect(ctx, network, hostport)
+			if err != nil {
+				return nil, fmt.Errorf("the upstream proxy: %w", err)
+			}
+			return g.upstreams.Add(c), nil
+		}
+	}
+	return t, nil
+}
+
+func withPort(u *url.URL) string {
+	port := u.Port()
+	if port == "" {
+		port = "80"
+	}
+	return net.JoinHostPort(u.Hostname(), port)
+}

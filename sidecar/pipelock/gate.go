@@ -1,0 +1,302 @@
+package pipelock
+
+import (
+	"context"
+	"crypto/subtle"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/bottle-run/bottle/sidecar"
+)
+
+// A Gate decides and forwards. It is safe for concurrent use.
+type Gate struct {
+	events   *sidecar.Events
+	ca       *sidecar.CA
+	scanner  *Scanner
+	resolver Resolver
+	connect  func(ctx context.Context, network, addr string) (net.Conn, error)
+	log      *log.Logger
+	token    sidecar.Secret // by which the cred-proxy is known; nil for none
+
+	force     atomic.Pointer[inForce]
+	upstreams sidecar.Conns
+	inner     *innerListener
+
+	mu   sync.Mutex
+	live map[*liveRequest]struct{}
+}
+
+// What is in force is replaced as a whole.
+type inForce struct {
+	policy *policy
+	// ways are the transports, one for each kind of client.
+	ways map[string]*http.Transport
+}
+
+func (f *inForce) close() {
+	for _, t := range f.ways {
+		t.CloseIdleConnections()
+	}
+}
+
+// apply puts a policy in force, and ends what it does not allow any more.
+func (g *Gate) apply(c Config) error {
+	p, err := newPolicy(c)
+	if err != nil {
+		return err
+	}
+	next := &inForce{policy: p, ways: map[string]*http.Transport{}}
+	for _, client := range []string{sidecar.ClientAgent, sidecar.ClientCredProxy} {
+		if next.ways[client], err = g.transport(p); err != nil {
+			return err
+		}
+	}
+	if old := g.force.Swap(next); old != nil {
+		old.close()
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for l := range g.live {
+		if v := p.decide(l.ask); !v.ok {
+			l.cancel(errors.New("the rules changed: " + v.reason))
+		}
+	}
+	return nil
+}
+
+// A liveRequest is a request or tunnel under way.
+type liveRequest struct {
+	ask    ask
+	cancel context.CancelCauseFunc
+}
+
+// follow makes ctx end when the rules stop to allow a.
+func (g *Gate) follow(ctx context.Context, a ask) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	l := &liveRequest{a, cancel}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.live == nil {
+		g.live = map[*liveRequest]struct{}{}
+	}
+	g.live[l] = struct{}{}
+	return ctx, func() {
+		cancel(nil)
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		delete(g.live, l)
+	}
+}
+
+// ServeHTTP is the proxy's front: requests with an absolute URL, and CONNECT.
+func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method == http.MethodGet && r.URL.Path == "/healthz" && !r.URL.IsAbs() {
+		_, _ = w.Write([]byte("ok\n"))
+		return
+	}
+	x := &exchange{gate: g, w: w, r: r, start: time.Now(), force: g.force.Load()}
+	client, err := g.client(r)
+	x.client = client
+	if err != nil {
+		x.refuse(http.StatusProxyAuthRequired, verdict{reason: err.Error()})
+		return
+	}
+	if r.Method == http.MethodConnect {
+		x.connect()
+		return
+	}
+	if r.URL.Scheme != "http" || r.URL.Host == "" {
+		x.host = r.Host
+		x.refuse(http.StatusBadRequest, verdict{reason: "this is a proxy for http:// requests and CONNECT; set HTTP_PROXY and HTTPS_PROXY"})
+		return
+	}
+	x.target, err = newTarget("http", r.URL.Host, 80)
+	if err != nil {
+		x.host = r.URL.Host
+		x.refuse(http.StatusForbidden, verdict{reason: err.Error()})
+		return
+	}
+	if !x.sameHost(r.Host) {
+		return
+	}
+	x.forward()
+}
+
+// client tells who asks: the cred-proxy, which knows a token, or the agent, which
+// knows none. A wrong token is neither.
+func (g *Gate) client(r *http.Request) (string, error) {
+	given := r.Header.Get("Proxy-Authorization")
+	if given == "" {
+		return sidecar.ClientAgent, nil
+	}
+	scheme, encoded, _ := strings.Cut(given, " ")
+	plain, err := base64.StdEncoding.DecodeString(strings.TrimSpace(encoded))
+	user, token, _ := strings.Cut(string(plain), ":")
+	if err != nil || !strings.EqualFold(scheme, "basic") || user != sidecar.ClientCredProxy || len(g.token) == 0 ||
+		subtle.ConstantTimeCompare([]byte(token), g.token) != 1 {
+		return sidecar.ClientAgent, errors.New("the gate knows no such client: agents do not authenticate to it")
+	}
+	return sidecar.ClientCredProxy, nil
+}
+
+// An exchange is one request on its way through the gate.
+type exchange struct {
+	gate   *Gate
+	w      http.ResponseWriter
+	r      *http.Request
+	start  time.Time
+	force  *inForce
+	client string
+	target target
+	host   string // as the client wrote it, while there is no target
+}
+
+func (x *exchange) event(d sidecar.Decision, status int, v verdict) sidecar.Event {
+	host := x.host
+	if x.target.host != "" {
+		host = x.target.String()
+	}
+	return sidecar.Event{
+		Kind: sidecar.KindRequest, Time: x.start, Client: x.client, Method: x.r.Method, Host: host, Path: x.r.URL.EscapedPath(),
+		Status: status, Decision: d, Rule: v.pos(), Reason: v.reason, MS: time.Since(x.start).Milliseconds(),
+	}
+}
+
+// refuse answers with the reason, and writes it down.
+func (x *exchange) refuse(status int, v verdict) {
+	x.gate.events.Audit(x.event(sidecar.Deny, status, v))
+	x.w.Header().Set("Connection", "close")
+	x.refusal(v).Write(x.w, status)
+}
+
+func (x *exchange) refusal(v verdict) sidecar.Refusal {
+	f := sidecar.Refusal{Reason: v.reason, Host: x.host}
+	if x.target.host == "" {
+		return f
+	}
+	f.Host = x.target.host
+	if v.rule == nil && x.client == sidecar.ClientAgent {
+		f.Allow = fmt.Sprintf("pipelock(allow = [%q])", x.target.host)
+		if x.target.port != 80 && x.target.port != 443 {
+			f.Allow = fmt.Sprintf("pipelock(allow = [rule(%q, ports = [%d])])", x.target.host, x.target.port)
+		}
+	} else if v.rule != nil {
+		f.Allow = "the rule at " + v.rule.Pos
+	}
+	return f
+}
+
+// sameHost holds the Host header against the target: who fronts a host with
+// another's name is refused.
+func (x *exchange) sameHost(header string) bool {
+	defaultPort := 80
+	if x.target.scheme == "https" {
+		defaultPort = 443
+	}
+	t, err := newTarget(x.target.scheme, header, defaultPort)
+	if err == nil && t.host == x.target.host && t.port == x.target.port {
+		return true
+	}
+	x.refuse(http.StatusMisdirectedRequest, verdict{reason: fmt.Sprintf("the Host header is not that of the connection, %s", x.target)})
+	return false
+}
+
+// forward decides about a request whose target is known, reads it, and sends it
+// on.
+func (x *exchange) forward() {
+	a := ask{client: x.client, target: x.target, method: x.r.Method}
+	a.path, a.pathErr = sidecar.CanonicalPath(x.r.URL.EscapedPath())
+	v := x.force.policy.decide(a)
+	switch {
+	case !v.ok:
+		x.refuse(http.StatusForbidden, v)
+		return
+	case x.r.Method == http.MethodTrace || x.r.Method == http.MethodConnect:
+		x.refuse(http.StatusForbidden, verdict{reason: "the method " + x.r.Method + " is not let through"})
+		return
+	case x.r.Header.Get("Upgrade") != "" && !strings.EqualFold(x.r.Header.Get("Upgrade"), "websocket"):
+		x.refuse(http.StatusForbidden, verdict{rule: v.rule, reason: "only upgrades to websocket are let through"})
+		return
+	case v.rule != nil && v.rule.MaxBody > 0 && x.r.ContentLength > v.rule.MaxBody:
+		x.refuse(http.StatusForbidden, verdict{rule: v.rule, reason: fmt.Sprintf("the body is longer than the %d bytes allowed", v.rule.MaxBody)})
+		return
+	}
+	ctx, done := x.gate.follow(x.r.Context(), a)
+	defer done()
+	x.r = x.r.WithContext(ctx)
+	body, found, err := x.read(v)
+	if err != nil {
+		x.refuseBody(v, err)
+		return
+	}
+	x.send(v, body, found)
+}
+
+// send hands the request to the upstream and its answer to the client.
+func (x *exchange) send(v verdict, body *outgoing, found string) {
+	x.r.Body = body
+	answer := &counting{ResponseWriter: x.w}
+	decision := sidecar.Allow
+	if found != "" {
+		decision, v.reason = sidecar.Warn, found
+	}
+	status := 0
+	proxy := &httputil.ReverseProxy{
+		Transport:     x.force.ways[x.client],
+		FlushInterval: -1, // what the upstream says now is read now
+		BufferPool:    buffers,
+		ErrorLog:      x.gate.log,
+		Rewrite: func(p *httputil.ProxyRequest) {
+			p.Out.URL.Scheme, p.Out.URL.Host = x.target.scheme, x.target.String()
+			p.Out.Host = x.target.authority()
+			// What was scanned is what is sent, also where Go would mend it.
+			p.Out.URL.RawQuery = p.In.URL.RawQuery
+			p.Out.Header.Del("Proxy-Authorization")
+			p.Out.Header.Del("Proxy-Connection")
+		},
+		ModifyResponse: func(r *http.Response) error { status = r.StatusCode; return nil },
+		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) {
+			var blocked *blockedError
+			var reason string
+			status, reason = http.StatusBadGateway, ""
+			switch {
+			case errors.As(err, &blocked):
+				status, reason = http.StatusForbidden, blocked.Error()
+			case errors.Is(err, errPrivate):
+				status, reason = http.StatusForbidden, err.Error()
+			case context.Cause(x.r.Context()) != nil:
+				reason = context.Cause(x.r.Context()).Error()
+			default:
+				reason = "the upstream failed: " + err.Error()
+			}
+			v.reason = reason
+			if status == http.StatusForbidden {
+				decision = sidecar.Deny
+			}
+			f := sidecar.Refusal{Reason: reason, Host: x.target.host}
+			if status == http.StatusBadGateway {
+				f.Error = "the gate could not reach the upstream"
+			} else if errors.Is(err, errPrivate) {
+				f.Allow = fmt.Sprintf("pipelock(private = [%q])", x.target.host)
+			}
+			w.Header().Set("Connection", "close")
+			f.Write(w, status)
+		},
+	}
+	defer func() {
+		ev := x.event(decision, status, v)
+		ev.BytesIn, ev.BytesOut = body.n.Load(), answer.n.Load()
+		x.gate.events.Audit(ev)
+	}()
+	proxy.ServeHTTP(answer, x.r)
+}

@@ -1,0 +1,75 @@
+package pipelock
+
+import (
+	"fmt"
+	"net"
+	"net/url"
+	"slices"
+	"strconv"
+
+	"github.com/bottle-run/bottle/sidecar"
+)
+
+// Validate reports what is wrong with c, or nil.
+func (c *Config) Validate() error {
+	if c.Listen == "" || c.DNS == "" {
+		return fmt.Errorf("the gate needs listen and dns addresses")
+	}
+	if !slices.Contains([]string{"block", "warn", "off"}, c.DLP) {
+		return fmt.Errorf("dlp is %q, not block, warn or off", c.DLP)
+	}
+	for _, rules := range [][]Rule{c.Allow, c.Deny, c.Upstreams} {
+		for _, r := range rules {
+			if err := r.validate(); err != nil {
+				return err
+			}
+		}
+	}
+	for _, h := range slices.Concat(c.Passthrough, c.Private) {
+		if canonical, err := sidecar.CanonicalPattern(h); err != nil || canonical != h {
+			return fmt.Errorf("%q is not a canonical host pattern", h)
+		}
+	}
+	if c.UpstreamProxy != "" {
+		if u, err := url.Parse(c.UpstreamProxy); err != nil || u.Scheme != "http" || u.Host == "" {
+			return fmt.Errorf("upstream_proxy %q is not an http URL", c.UpstreamProxy)
+		}
+	}
+	_, err := c.sidecars()
+	return err
+}
+
+func (r *Rule) validate() error {
+	if canonical, err := sidecar.CanonicalPattern(r.Host); err != nil || canonical != r.Host {
+		return fmt.Errorf("%s: %q is not a canonical host pattern", r.Pos, r.Host)
+	}
+	for _, p := range r.Ports {
+		if p < 1 || p > 65535 {
+			return fmt.Errorf("%s: %d is not a port", r.Pos, p)
+		}
+	}
+	for _, p := range r.Paths {
+		if canonical, err := sidecar.CanonicalGlob(p); err != nil || canonical != p {
+			return fmt.Errorf("%s: %q is not a canonical path", r.Pos, p)
+		}
+	}
+	return nil
+}
+
+// sidecars returns the launch's own helpers by name; port 0 is every port.
+func (c *Config) sidecars() (map[string]int, error) {
+	out := map[string]int{}
+	for _, s := range c.Sidecars {
+		host, port, err := net.SplitHostPort(s)
+		if err != nil {
+			host, port = s, "0"
+		}
+		n, err := strconv.Atoi(port)
+		canonical, hostErr := sidecar.CanonicalHost(host)
+		if err != nil || n < 0 || n > 65535 || hostErr != nil || canonical != host {
+			return nil, fmt.Errorf("sidecar %q is not a name, or a name and a port", s)
+		}
+		out[host] = n
+	}
+	return out, nil
+}
