@@ -1,0 +1,40 @@
+# The two commands: `make demo` and `make test`. Both do everything that they need.
+
+GOLANGCI_LINT := v2.15.0
+GOFUMPT := v0.12.0
+export CGO_ENABLED := 0
+BUILD := go build -trimpath -ldflags='-s -w'
+DEMO := examples/build
+
+.PHONY: all build demo test lint test-long clean engine
+
+all: build
+
+build:
+	$(BUILD) -o bin/bottle ./cmd/bottle
+
+# What the demo's script names: two images of one static program each, and the
+# certificates of its private API.
+$(DEMO)/agent.tar $(DEMO)/upstream.tar: $(wildcard examples/hello/*/*.go)
+	mkdir -p $(DEMO)
+	$(BUILD) -o $(DEMO)/agent ./examples/hello/agent
+	$(BUILD) -o $(DEMO)/upstream ./examples/hello/upstream
+	tar -C $(DEMO) --owner=0 --group=0 --mtime=@0 -cf $(DEMO)/agent.tar agent
+	tar -C $(DEMO) --owner=0 --group=0 --mtime=@0 -cf $(DEMO)/upstream.tar upstream
+	$(DEMO)/upstream -init $(DEMO)
+
+engine:
+	@sh examples/engine.sh
+
+demo: build engine $(DEMO)/agent.tar
+	@sh examples/demo.sh
+
+test: build engine $(DEMO)/agent.tar
+	go vet ./...
+	CGO_ENABLED=1 go test -race -timeout 15m ./...
+
+lint:
+	go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT) run ./...
+
+clean:
+	rm -rf bin $(DEMO)

