@@ -23,7 +23,7 @@ func TestSecretPrintsNowhere(t *testing.T) {
 	}{s, &s, sidecar.Message{"slot": s}, []sidecar.Secret{s}}
 
 	var printed []string
-	for _, verb := range strings.FieldsSeq("%v %+v %#v %s %q %x %X %d %b %o %c %U %T %t %e %10.3v % x") {
+	for verb := range strings.FieldsSeq("%v %+v %#v %s %q %x %X %d %b %o %c %U %T %t %e %10.3v % x") {
 		printed = append(printed, fmt.Sprintf(verb, s), fmt.Sprintf(verb, holder))
 	}
 	text, _ := s.MarshalText()

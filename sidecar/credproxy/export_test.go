@@ -1,0 +1,26 @@
+package credproxy
+
+// A Stream is a stream of a scrubber for tests.
+type Stream struct{ s stream }
+
+// Scrubber returns a stream that hides secrets; nil if they are too short.
+func Scrubber(secrets ...string) *Stream {
+	var all [][]byte
+	for _, s := range secrets {
+		all = append(all, []byte(s))
+	}
+	s := newScrubber(all)
+	if s == nil {
+		return nil
+	}
+	return &Stream{stream{scrubber: s}}
+}
+
+// Push passes a piece.
+func (s *Stream) Push(piece []byte) []byte { return s.s.push(piece) }
+
+// End ends the stream.
+func (s *Stream) End() []byte { return s.s.end() }
+
+// Clean passes a whole text.
+func (s *Stream) Clean(text string) string { return s.s.clean(text) }

@@ -1,0 +1,106 @@
+package credproxy
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// normalName spells a header or parameter as the server behind the upstream may
+// see it: CGI and WSGI know neither case nor the difference of "-" and "_".
+func normalName(name string) string {
+	return strings.ReplaceAll(strings.ToLower(name), "_", "-")
+}
+
+// isCredentialHeader reports whether clients authenticate with the header name.
+// Beside the general ones, those of the larger APIs: Google, Azure, AWS, GitLab,
+// Hashicorp, Datadog.
+func isCredentialHeader(normal string) bool {
+	switch normal {
+	case "authorization", "proxy-authorization", "cookie", "cookie2",
+		"x-api-key", "api-key", "apikey", "x-apikey", "x-auth-token", "x-access-token", "x-auth-key", "x-token", "auth-token",
+		"x-goog-api-key", "x-goog-iam-authorization-token", "ocp-apim-subscription-key",
+		"x-amz-security-token", "private-token", "job-token", "deploy-token",
+		"x-vault-token", "dd-api-key", "dd-application-key", "x-authorization", "x-original-authorization":
+		return true
+	}
+	return false
+}
+
+// isSteeringHeader reports whether some servers let the header name override what
+// the request line says, or who sent it. A rule on methods or paths would be
+// worth nothing.
+func isSteeringHeader(normal string) bool {
+	switch normal {
+	case "forwarded", "via", "x-real-ip", "x-client-ip", "x-cluster-client-ip", "true-client-ip", "cf-connecting-ip",
+		"x-http-method-override", "x-http-method", "x-method-override",
+		"x-original-url", "x-original-uri", "x-rewrite-url", "x-original-host", "x-host", "x-http-host-override",
+		"http2-settings":
+		return true
+	}
+	return strings.HasPrefix(normal, "x-forwarded")
+}
+
+// isFraming reports whether the header name belongs to the connection and not to
+// what it carries: no credential goes there.
+func isFraming(name string) bool {
+	switch normalName(name) {
+	case "host", "connection", "proxy-connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "te", "trailer",
+		"transfer-encoding", "upgrade", "content-length", "content-type", "content-encoding", "expect", "accept-encoding", "range",
+		"if-range", "sec-websocket-key", "sec-websocket-version", "sec-websocket-extensions", "sec-websocket-protocol":
+		return true
+	}
+	return isSteeringHeader(normalName(name))
+}
+
+// isForbiddenMethod reports whether no route lets method through: CONNECT and
+// PRI open something else than a request, and TRACE has the upstream send back
+// the headers, the credential among them.
+func isForbiddenMethod(method string) bool {
+	return slices.Contains([]string{"CONNECT", "TRACE", "TRACK", "DEBUG", "PRI"}, strings.ToUpper(method))
+}
+
+// stripHeader removes from a request what the client may not say: that, and what
+// is in further, by its normal name.
+func stripHeader(h http.Header, further map[string]bool) {
+	for name := range h {
+		normal := normalName(name)
+		if further[normal] || isCredentialHeader(normal) || isSteeringHeader(normal) {
+			delete(h, name)
+		}
+	}
+}
+
+// stripQuery removes the parameters by which clients authenticate, and those by
+// which frameworks let them override the method. The rest is left as it is, byte
+// for byte: an upstream may have signed it, or read it in a way of its own.
+func stripQuery(raw string, credential bool) string {
+	if raw == "" {
+		return ""
+	}
+	var kept []string
+	for pair := range strings.SplitSeq(raw, "&") {
+		if !slices.ContainsFunc(strings.Split(pair, ";"), func(p string) bool { return isStrippedParameter(p, credential) }) {
+			kept = append(kept, pair)
+		}
+	}
+	return strings.Join(kept, "&")
+}
+
+func isStrippedParameter(pair string, credential bool) bool {
+	name, _, _ := strings.Cut(pair, "=")
+	// Lenient, as servers are: what cannot be decoded is compared as it is.
+	if plain, err := url.QueryUnescape(name); err == nil {
+		name = plain
+	}
+	name, _, _ = strings.Cut(name, "[") // key[]=… is key to some
+	switch normalName(strings.Trim(name, " \x00\t\r\n")) {
+	case "-method":
+		return true
+	case "key", "api-key", "apikey", "x-api-key", "access-token", "accesstoken", "auth-token", "oauth-token", "private-token", "job-token",
+		"authorization", "bearer-token", "x-goog-api-key", "subscription-key":
+		return credential
+	}
+	return false
+}

@@ -1,0 +1,195 @@
+package credproxy
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/net/http/httpguts"
+
+	"github.com/bottle-run/bottle/sidecar"
+)
+
+// Validate returns everything that is wrong with the configuration, joined, each
+// with the place in the script and with what to write instead.
+func (c *Config) Validate() error {
+	var errs []error
+	if _, port, err := net.SplitHostPort(c.Listen); err != nil || !isPort(port, 0) {
+		errs = append(errs, fmt.Errorf("listen %q is not an address to listen on: write \":9099\"", c.Listen))
+	}
+	if len(c.Routes) == 0 {
+		errs = append(errs, errors.New("no routes: a cred-proxy needs one at least, cred_proxy(routes = [route(…)])"))
+	}
+	if c.Proxy != "" {
+		if _, err := gateURL(c.Proxy); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	seen := map[string]*Route{}
+	for i := range c.Routes {
+		r := &c.Routes[i]
+		for _, err := range r.validate() {
+			errs = append(errs, r.errorf("%w", err))
+		}
+		// Some servers take paths of different case for the same.
+		folded := foldPath(r.Path)
+		if old := seen[folded]; old != nil {
+			errs = append(errs, r.errorf("its path is that of the route at %s (%s)", orUnknown(old.Pos), old.Path))
+		}
+		seen[folded] = r
+	}
+	return errors.Join(errs...)
+}
+
+func (r *Route) errorf(format string, args ...any) error {
+	err := fmt.Errorf("route %q: "+format, append([]any{r.Path}, args...)...)
+	if r.Pos == "" {
+		return err
+	}
+	return fmt.Errorf("%s: %w", r.Pos, err)
+}
+
+func orUnknown(pos string) string {
+	if pos == "" {
+		return "an unknown place"
+	}
+	return pos
+}
+
+func (r *Route) validate() []error {
+	var errs []error
+	canonical, err := sidecar.CanonicalPath(r.Path)
+	switch {
+	case err != nil:
+		errs = append(errs, err)
+	case !strings.HasSuffix(r.Path, "/"):
+		errs = append(errs, fmt.Errorf("its path does not end in a slash: write %q", r.Path+"/"))
+	case canonical != r.Path:
+		errs = append(errs, fmt.Errorf("its path has another canonical form: write %q", canonical))
+	case strings.ContainsAny(r.Path, ";*"):
+		errs = append(errs, errors.New(`its path is a plain prefix, without ";" and "*": globs go into paths = […]`))
+	}
+	if _, err := r.upstream(); err != nil {
+		errs = append(errs, err)
+	}
+	if r.Auth != nil {
+		errs = append(errs, r.Auth.validate()...)
+	}
+	for _, m := range r.Methods {
+		switch {
+		case !httpguts.ValidHeaderFieldName(m) || m != strings.ToUpper(m):
+			errs = append(errs, fmt.Errorf("method %q: write methods in upper case, \"GET\"", m))
+		case isForbiddenMethod(m):
+			errs = append(errs, fmt.Errorf("method %s cannot be allowed: it is no request for an upstream to answer", m))
+		}
+	}
+	for _, p := range r.Paths {
+		if _, err := sidecar.CanonicalGlob(p); err != nil {
+			errs = append(errs, fmt.Errorf("%w: globs are on what follows the route's path, and begin with a slash", err))
+		}
+	}
+	return errs
+}
+
+// upstream returns the canonical form of r.Upstream, with its path in RawPath's
+// place and without a slash at the end of it.
+func (r *Route) upstream() (*url.URL, error) {
+	bad := func(why string) (*url.URL, error) {
+		return nil, fmt.Errorf("upstream %q %s", r.Upstream, why)
+	}
+	u, err := url.Parse(r.Upstream)
+	switch {
+	case err != nil || u.Opaque != "" || u.Host == "":
+		return bad(`is not a URL: write "https://host" or "https://host/path"`)
+	case u.User != nil:
+		// Not even the URL in the error: what is before the @ may be a secret.
+		return nil, errors.New("upstream has a user in it: credentials go into auth = …")
+	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || strings.HasSuffix(r.Upstream, "#"):
+		return bad("has a query or a fragment: end it with the path")
+	case u.Scheme == "http" && !r.PlainHTTP:
+		return bad("would send what it carries in the clear: write https, or plain_http = True for an address inside the launch")
+	case u.Scheme != "http" && u.Scheme != "https":
+		return bad("is neither https nor http")
+	}
+	host, err := canonicalUpstreamHost(u)
+	if err != nil {
+		return bad(err.Error())
+	}
+	path := ""
+	if u.Path != "" {
+		if path, err = sidecar.CanonicalPath(u.EscapedPath()); err != nil {
+			return bad(err.Error())
+		}
+	}
+	return &url.URL{Scheme: u.Scheme, Host: host, Path: strings.TrimSuffix(path, "/")}, nil
+}
+
+// canonicalUpstreamHost returns the host of u, and the port where it is not the
+// scheme's own.
+func canonicalUpstreamHost(u *url.URL) (string, error) {
+	name, err := sidecar.CanonicalHost(u.Hostname())
+	if addr, ok := sidecar.ParseAddr(u.Hostname()); ok && addr.String() == u.Hostname() {
+		name, err = addr.String(), nil
+	}
+	if err != nil {
+		return "", err
+	}
+	port := u.Port()
+	if strings.HasSuffix(u.Host, ":") || port != "" && !isPort(port, 1) {
+		return "", errors.New("has a port that is none")
+	}
+	if own := map[string]string{"http": "80", "https": "443"}[u.Scheme]; port == "" || port == own {
+		if strings.Contains(name, ":") {
+			return "[" + name + "]", nil
+		}
+		return name, nil
+	}
+	return net.JoinHostPort(name, port), nil
+}
+
+// gateURL returns the URL of the gate.
+func gateURL(s string) (*url.URL, error) {
+	u, err := url.Parse(s)
+	if err != nil || u.Scheme != "http" || u.Hostname() == "" || !isPort(u.Port(), 1) || u.User != nil ||
+		strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" {
+		return nil, errors.New(`proxy is not the URL of a gate: write "http://pipelock:8888"`)
+	}
+	return &url.URL{Scheme: u.Scheme, Host: u.Host}, nil
+}
+
+func isPort(s string, lowest uint64) bool {
+	n, err := strconv.ParseUint(s, 10, 16)
+	return err == nil && n >= lowest
+}
+
+func (a *Auth) validate() []error {
+	var errs []error
+	fail := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	switch a.Scheme {
+	case "bearer", "token":
+	case "basic":
+		if a.User == "" || strings.Contains(a.User, ":") || badValue([]byte(a.User)) != "" {
+			fail("auth basic needs a user name without a colon: basic(\"user\", secret)")
+		}
+	case "header":
+		if !httpguts.ValidHeaderFieldName(a.Header) || isFraming(a.Header) {
+			fail("auth header %q is not a header that can carry a credential: header(\"X-Api-Key\", secret)", a.Header)
+		}
+	default:
+		fail("auth scheme %q is none of bearer, token, basic, header", a.Scheme)
+	}
+	if a.User != "" && a.Scheme != "basic" {
+		fail("auth %s has a user, which only basic has", a.Scheme)
+	}
+	if a.Header != "" && a.Scheme != "header" {
+		fail("auth %s has a header name, which only header has", a.Scheme)
+	}
+	if a.Secret == "" || slices.Contains([]string{InputConfig, InputCA, InputToken}, a.Secret) {
+		fail("auth names no secret")
+	}
+	return errs
+}
