@@ -36,5 +36,9 @@ test: build engine $(DEMO)/agent.tar
 lint:
 	go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT) run ./...
 
+# Twenty launches at once, and each fuzz target for a minute.
+test-long: build engine $(DEMO)/agent.tar
+	BOTTLE_LONG=1 go test -count=1 -timeout 30m -run TestManyAtOnce ./tests
+
 clean:
 	rm -rf bin $(DEMO)

@@ -55,7 +55,11 @@ func (c *call) unpack(args starlark.Tuple, kwargs []starlark.Tuple) error {
 	for _, kv := range kwargs {
 		name := string(kv[0].(starlark.String)) //nolint:forcetypeassert // the interpreter's promise
 		if !slices.Contains(c.paramNames(), name) {
-			return c.errorf("there is no parameter %q%s; the call is %s", name, didYouMean(name, c.paramNames()), c.fn.Signature())
+			hint := didYouMean(name, c.paramNames())
+			if hint == "" {
+				hint = "; there " + areOf(c.paramNames())
+			}
+			return c.errorf("there is no parameter %q%s", name, hint)
 		}
 		if _, twice := c.args[name]; twice {
 			return c.errorf("parameter %q is given twice", name)
@@ -65,7 +69,7 @@ func (c *call) unpack(args starlark.Tuple, kwargs []starlark.Tuple) error {
 	maps.DeleteFunc(c.args, func(_ string, v starlark.Value) bool { return v == starlark.None })
 	for _, p := range c.fn.Params {
 		if _, ok := c.args[p.Name]; !ok && p.Default == "" {
-			return c.errorf("parameter %q (%s) is missing; the call is %s", p.Name, p.Type, c.fn.Signature())
+			return c.errorf("parameter %q (%s) is missing: %s", p.Name, p.Type, p.Doc)
 		}
 	}
 	return nil

@@ -136,61 +136,6 @@ func (c *call) image(param string) imageDecl {
 	return d
 }
 
-// hostPath returns a path of the host as the plan keeps it: as it is written,
-// without what path.Clean drops.
-func hostPath(c *call, param string) string {
-	p := c.str(param, "")
-	if p == "" || strings.ContainsRune(p, 0) {
-		c.wrong(param, "is not a path")
-		return ""
-	}
-	if strings.HasPrefix(p, "~") && p != "~" && !strings.HasPrefix(p, "~/") {
-		c.wrong(param, "%q: only ~/ stands for a home, your own", p)
-	}
-	return path.Clean(p)
-}
-
-// hostDirs are what no container of a launch may see; the engine looks again once
-// links are resolved.
-var hostDirs = []string{"/", "/proc", "/sys", "/dev", "/etc", "/run", "/var", "/var/run", "/boot", "/var/lib/docker", "/home", "/root", "~"} //nolint:gochecknoglobals // a table
-
-func refuseSource(c *call, source string) {
-	for _, dir := range hostDirs {
-		if source == dir {
-			c.wrong("source", "%q is too much of the host for a container of a launch; mount the directory that the agent works in", source)
-		}
-	}
-	for _, dir := range []string{"/proc/", "/sys/", "/dev/", "/run/", "/var/run/"} {
-		if strings.HasPrefix(source, dir) {
-			c.wrong("source", "%q is a part of the host's system", source)
-		}
-	}
-	if strings.HasSuffix(source, ".sock") {
-		c.wrong("source", "%q is a socket: who can talk to an engine of the host is out of the bottle", source)
-	}
-}
-
-// targetPath returns an absolute path in a container.
-func targetPath(c *call, param string) string {
-	p := c.str(param, "")
-	if !path.IsAbs(p) {
-		c.wrong(param, "%q is not absolute; write \"/%s\"", p, strings.TrimPrefix(p, "./"))
-		return p
-	}
-	clean := path.Clean(p)
-	for _, dir := range []string{"/", "/proc", "/sys", "/dev", "/run", "/run/bottle"} {
-		if clean == dir {
-			c.wrong(param, "%q belongs to the container itself; choose a directory of your own", p)
-		}
-	}
-	for _, dir := range []string{"/proc/", "/sys/", "/run/bottle/"} {
-		if strings.HasPrefix(clean, dir) {
-			c.wrong(param, "%q is below %s, which belongs to the container itself", p, dir)
-		}
-	}
-	return clean
-}
-
 // A mountDecl is a mount, and of a volume its name in the launch.
 type mountDecl struct {
 	plan.Mount
@@ -244,14 +189,30 @@ func fileBuiltin(c *call) (starlark.Value, error) {
 	return &opaque[plan.File]{v: f, typ: "file", text: "file(" + strconv.Quote(f.Path) + ")"}, nil
 }
 
-// read returns a file of the module that the launch script belongs to.
+// read returns a file of the module that the launch script belongs to: relative
+// to the script, or with "//" to the root of the module.
 func (c *call) read(param, name string) []byte {
-	clean := path.Clean(strings.TrimPrefix(name, "//"))
-	if !fs.ValidPath(clean) {
-		c.wrong(param, "%q is not a file of the script's module: write its path from the directory of the script", name)
+	file, fromRoot := strings.CutPrefix(name, "//")
+	if !fromRoot {
+		file = path.Join(path.Dir(c.s.o.Script), name)
+	}
+	if !fs.ValidPath(file) || file == "." || path.IsAbs(name) && !fromRoot {
+		c.wrong(param, "%q is no file of the script's module; write its path from the directory of the launch script, and keep it below the root of the module", name)
 		return nil
 	}
-	b, err := fs.ReadFile(c.s.o.FS, path.Join(path.Dir(c.s.o.Script), clean))
+	info, err := fs.Stat(c.s.o.FS, file)
+	switch {
+	case err != nil:
+		c.wrong(param, "%s: %v", name, pathCause(err))
+		return nil
+	case !info.Mode().IsRegular():
+		c.wrong(param, "%s is not a file", name)
+		return nil
+	case info.Size() > maxFile:
+		c.wrong(param, "%s has %d bytes; put more than %d into an image, or mount it", name, info.Size(), maxFile)
+		return nil
+	}
+	b, err := fs.ReadFile(c.s.o.FS, file)
 	if err != nil {
 		c.wrong(param, "%s: %v", name, pathCause(err))
 	}

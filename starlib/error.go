@@ -3,7 +3,6 @@ package starlib
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"strings"
 
 	"go.starlark.net/resolve"
@@ -71,7 +70,7 @@ func (s *session) locate(err error) error {
 		}
 		return ours
 	case errors.As(err, &syn):
-		return s.mistake(syn.Pos, syn.Msg)
+		return s.syntaxError(syn)
 	case errors.As(err, &list):
 		first := s.mistake(list[0].Pos, list[0].Msg)
 		for _, e := range list[1:] {
@@ -104,8 +103,7 @@ func (s *session) evalError(err *starlark.EvalError) error {
 func (s *session) mistake(p syntax.Position, msg string) *Error {
 	e := &Error{Pos: plan.Pos{File: p.Filename(), Line: int(p.Line), Col: int(p.Col)}, Msg: msg}
 	s.quote(e)
-	if i := strings.Index(msg, "undefined: "); i >= 0 && !strings.Contains(msg, "did you mean") {
-		name := msg[i+len("undefined: "):]
+	if name, ok := strings.CutPrefix(msg, "undefined: "); ok && e.Hint == "" {
 		names := append(s.globals.Keys(), starlark.Universe.Keys()...)
 		e.Hint = strings.Trim(didYouMean(name, names), " ()")
 	}
@@ -125,20 +123,4 @@ func (s *session) quote(e *Error) {
 			return
 		}
 	}
-}
-
-// hints are for what people bring along from other languages: a pattern of the
-// line, a part of the message, and what to write.
-var hints = []struct { //nolint:gochecknoglobals // a table
-	line *regexp.Regexp
-	msg  string
-	text string
-}{
-	{regexp.MustCompile(`^\s*while\b`), "", "there is no while: write `for x in range(n):`"},
-	{regexp.MustCompile(`^\s*(import|from)\b`), "", `write load("./module.star", "name")`},
-	{regexp.MustCompile(`^\s*(try|except|raise|with|class|yield|async|del)\b`), "", "launch scripts have no exceptions, classes or contexts; fail(\"…\") ends the script"},
-	{regexp.MustCompile(`\bf["']`), "got string literal", `there are no f-strings: write "%s" % x or "{}".format(x)`},
-	{regexp.MustCompile(`\bos\.(environ|getenv)`), "undefined", `a script has no environment: param("name") for a value, secret.env("NAME") for a secret`},
-	{regexp.MustCompile(`\b(true|false|null|none|nil)\b`), "undefined", "write True, False or None"},
-	{regexp.MustCompile(`["']`), "unexpected newline in string", "a quote is missing; for several lines use three of them"},
 }

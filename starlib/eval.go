@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"maps"
 
 	starjson "go.starlark.net/lib/json"
 	starmath "go.starlark.net/lib/math"
@@ -13,7 +15,6 @@ import (
 	"go.starlark.net/syntax"
 
 	"github.com/bottle-run/bottle/runtime/plan"
-	"github.com/bottle-run/bottle/stdlib"
 )
 
 // DefaultMaxSteps is the step budget of a script: a few seconds of work on a
@@ -103,10 +104,7 @@ func run(ctx context.Context, o Options) (*session, error) {
 	if steps == 0 {
 		steps = DefaultMaxSteps
 	}
-	s.thread.SetMaxExecutionSteps(steps)
-	s.thread.OnMaxSteps = func(t *starlark.Thread) {
-		t.Cancel(fmt.Sprintf("the script took more than %d steps: is there a loop that grows without end?", steps))
-	}
+	budget(s.thread, steps)
 	defer context.AfterFunc(ctx, func() { s.thread.Cancel(context.Cause(ctx).Error()) })()
 
 	f, err := s.parse(o.Script, o.FS, o.Script)
@@ -123,26 +121,29 @@ func run(ctx context.Context, o Options) (*session, error) {
 // predeclared is what a script can name: the builtins of the table, and the
 // parts of Starlark's library that have neither clock nor chance.
 func (s *session) predeclared() starlark.StringDict {
-	env := starlark.StringDict{
+	env := guards()
+	maps.Copy(env, starlark.StringDict{
 		"struct": starlark.NewBuiltin("struct", starlarkstruct.Make),
 		"json":   starjson.Module,
 		"math":   starmath.Module,
 		"range":  starlark.NewBuiltin("range", boundedRange),
-	}
+	})
 	secret := starlark.StringDict{}
 	for _, b := range Builtins() {
-		if b.Module == "secret" {
+		switch b.Module {
+		case "":
+			env[b.Name] = s.builtin(b)
+		case "secret":
 			secret[b.Name] = s.builtin(b)
-			continue
+		default: // a method of a handle
 		}
-		env[b.Name] = s.builtin(b)
 	}
-	env["secret"] = &starlarkstruct.Module{Name: "secret", Members: secret}
+	env["secret"] = &opaque[struct{}]{typ: "module", text: "secret", attrs: secret}
 	return env
 }
 
 // maxRange bounds range(): list(range(1<<40)) would end the process.
-const maxRange = 1_000_000
+const maxRange = maxElements
 
 func boundedRange(thread *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 	v, err := starlark.Call(thread, starlark.Universe["range"], args, kwargs)
@@ -169,9 +170,9 @@ func (s *session) print(_ *starlark.Thread, msg string) {
 
 // parse reads and compiles a file.
 func (s *session) parse(label string, fsys fs.FS, path string) (*file, error) {
-	src, err := fs.ReadFile(fsys, path)
+	src, err := source(fsys, path)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", label, pathCause(err))
+		return nil, &Error{Pos: plan.Pos{File: label}, Msg: err.Error()}
 	}
 	f := &file{label: label, src: string(src)}
 	s.files[label] = f
@@ -181,11 +182,29 @@ func (s *session) parse(label string, fsys fs.FS, path string) (*file, error) {
 		return nil, s.locate(err)
 	}
 	f.index(tree)
+	guard(tree)
 	f.program, err = starlark.FileProgram(tree, s.globals.Has)
 	if err != nil {
 		return nil, s.locate(err)
 	}
 	return f, nil
+}
+
+// source reads a file whose size and nesting the parser can bear.
+func source(fsys fs.FS, path string) ([]byte, error) {
+	f, err := fsys.Open(path)
+	if err != nil {
+		return nil, pathCause(err)
+	}
+	defer f.Close()
+	src, err := io.ReadAll(io.LimitReader(f, maxSource+1))
+	if err != nil {
+		return nil, pathCause(err)
+	}
+	if len(src) > maxSource {
+		return nil, fmt.Errorf("the file has more than %d bytes; a launch script is a program, not data", maxSource)
+	}
+	return src, tooDeep(src)
 }
 
 // pathCause drops the operation and path of an fs.PathError: the label says it.
@@ -196,5 +215,3 @@ func pathCause(err error) error {
 	}
 	return err
 }
-
-var _ fs.FS = stdlib.FS

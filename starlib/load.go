@@ -1,6 +1,7 @@
 package starlib
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"path"
@@ -63,17 +64,30 @@ func (s *session) resolve(from, module string) (label string, fsys fs.FS, name s
 	case strings.HasPrefix(module, "./"):
 		name = path.Join(path.Dir(base), module)
 	case strings.HasPrefix(module, "@"):
-		return "", nil, "", fmt.Errorf("%q: there is no module of that name; this bottle knows @stdlib//, \"//path\" from the root of your module and \"./path\" beside the file", module)
+		return "", nil, "", noModule(module)
 	default:
-		return "", nil, "", fmt.Errorf("%q is not a label: write \"./%s\" for a file beside this one, \"//%s\" from the root, or \"@stdlib//…\"", module, module, module)
+		file := strings.TrimLeft(module, ":/.")
+		return "", nil, "", fmt.Errorf("not a label: write \"./%s\" for a file beside this one, \"//%s\" from the root of the module, or \"@stdlib//…\"", file, file)
 	}
 	if !strings.HasSuffix(name, ".star") || !fs.ValidPath(name) || path.Clean(name) != name {
-		return "", nil, "", fmt.Errorf("%q: a label ends in a file name with .star and never leaves its module", module)
+		return "", nil, "", errors.New("a label ends in a file name with .star and never leaves its module")
 	}
 	if _, err := fs.Stat(fsys, name); err != nil {
-		return "", nil, "", fmt.Errorf("%q: %w%s", module, pathCause(err), s.nearFile(fsys, name))
+		return "", nil, "", fmt.Errorf("%w%s", pathCause(err), s.nearFile(fsys, name))
 	}
 	return prefix + name, fsys, name, nil
+}
+
+// noModule explains a label of a dependency.
+func noModule(label string) error {
+	name, _, ok := strings.Cut(label[1:], "//")
+	switch {
+	case !ok && name == "stdlib" || strings.HasPrefix(name, "stdlib/"):
+		return fmt.Errorf("not a label: write \"@stdlib//%s\"", strings.TrimPrefix(name, "stdlib/"))
+	case !ok:
+		return errors.New("not a label: a module's name is followed by two slashes, as in \"@stdlib//claude.star\"")
+	}
+	return fmt.Errorf("no module named %q%s: a dependency has to be named in bottle.mod, which this version does not read yet; @stdlib//, \"//path\" from the root of your own module and \"./path\" work", name, didYouMean(name, []string{"stdlib"}))
 }
 
 // nearFile suggests a file of the same directory.

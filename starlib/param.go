@@ -35,7 +35,7 @@ func language() []*Builtin {
 				{Name: "default", Type: "string, int, float, bool or list of strings", Default: "None", Keyword: true, Doc: "the value when none is given; its type is the parameter's"},
 				{Name: "type", Type: "string", Default: "None", Keyword: true, Doc: `"string", "int", "float", "bool" or "list" (of strings, split at commas)`},
 				{Name: "help", Type: "string", Default: `""`, Keyword: true, Doc: "a line for --help"},
-				{Name: "choices", Type: "list of strings", Default: "[]", Keyword: true, Doc: "the only values allowed"},
+				{Name: "choices", Type: "list", Default: "[]", Keyword: true, Doc: "the only values allowed"},
 			},
 			call: paramBuiltin,
 		},
@@ -43,7 +43,7 @@ func language() []*Builtin {
 }
 
 func paramBuiltin(c *call) (starlark.Value, error) {
-	p := Param{Name: c.str("name", ""), Help: c.str("help", ""), Choices: c.strs("choices"), Pos: c.pos}
+	p := Param{Name: c.str("name", ""), Help: c.str("help", ""), Pos: c.pos}
 	def := c.args["default"]
 	p.Type, p.HasDefault = paramType(def), def != nil
 	if c.given("type") {
@@ -51,13 +51,17 @@ func paramBuiltin(c *call) (starlark.Value, error) {
 	}
 	if def != nil {
 		p.Default = paramText(def)
+		if i, ok := def.(starlark.Int); ok && p.Type == "float" {
+			def = i.Float()
+		}
 		if paramType(def) != p.Type {
 			c.wrong("default", "got %s, want %s", describe(def), p.Type)
 		}
 	}
-	if p.Name == "" || strings.ContainsAny(p.Name, "= \t\n") {
+	if p.Name == "" || strings.ContainsAny(p.Name, "= \t\r\n\x00") || strings.HasPrefix(p.Name, "-") {
 		c.wrong("name", "%q is no name for --arg name=value", p.Name)
 	}
+	p.Choices = choices(c, p)
 	if c.err != nil {
 		return nil, c.err
 	}
@@ -70,17 +74,65 @@ func paramBuiltin(c *call) (starlark.Value, error) {
 			return frozen(def), nil
 		}
 		c.s.missing = append(c.s.missing, p)
-		v, _ := paramValue(p.Type, map[string]string{"int": "0", "float": "0", "bool": "false"}[p.Type])
-		return v, nil
-	}
-	if len(p.Choices) > 0 && !slices.Contains(p.Choices, text) {
-		return nil, c.errorf("--arg %s=%s: not one of %s%s", p.Name, text, strings.Join(p.Choices, ", "), didYouMean(text, p.Choices))
+		return stand(p), nil
 	}
 	v, err := paramValue(p.Type, text)
 	if err != nil {
 		return nil, c.errorf("--arg %s=%s: %v", p.Name, text, err)
 	}
+	if off := offChoice(p, v); off != "" {
+		return nil, c.errorf("--arg %s=%s: %q is not one of %s%s", p.Name, text, off, strings.Join(p.Choices, ", "), didYouMean(off, p.Choices))
+	}
 	return v, nil
+}
+
+// choices reads the values that p may have, spelled as --arg would.
+func choices(c *call, p Param) []string {
+	var out []string
+	for i, v := range c.list("choices", "values") {
+		if t := paramType(v); t != p.Type && (p.Type != "list" || t != "string") {
+			c.wrong("choices", "element %d is %s, want %s", i, describe(v), strings.Replace(p.Type, "list", "string", 1))
+		}
+		out = append(out, paramText(v))
+	}
+	p.Choices = out
+	if def := c.args["default"]; def != nil && c.err == nil {
+		if off := offChoice(p, def); off != "" {
+			c.wrong("default", "%q is not among the choices %s%s", off, strings.Join(out, ", "), didYouMean(off, out))
+		}
+	}
+	return out
+}
+
+// offChoice returns what of v is not among the choices of p, or nothing.
+func offChoice(p Param, v starlark.Value) string {
+	if len(p.Choices) == 0 {
+		return ""
+	}
+	parts := []string{paramText(v)}
+	if p.Type == "list" {
+		parts = strings.Split(parts[0], ",")
+	}
+	for _, part := range parts {
+		if part != "" && !slices.Contains(p.Choices, part) {
+			return part
+		}
+	}
+	return ""
+}
+
+// stand returns what stands in for the value of a parameter that was not given:
+// the script goes on, so that all that are missing can be named at once.
+func stand(p Param) starlark.Value {
+	text := map[string]string{"int": "0", "float": "0", "bool": "false"}[p.Type]
+	if len(p.Choices) > 0 {
+		text = p.Choices[0]
+	}
+	v, err := paramValue(p.Type, text)
+	if err != nil {
+		return starlark.None // the choices have been checked
+	}
+	return v
 }
 
 func frozen(v starlark.Value) starlark.Value {
@@ -113,9 +165,16 @@ func paramType(v starlark.Value) string {
 	case starlark.Bool:
 		return "bool"
 	case *starlark.List, starlark.Tuple:
+		for e := range starlark.Elements(v.(starlark.Iterable)) { //nolint:forcetypeassert // both are
+			if _, ok := e.(starlark.String); !ok {
+				return "list of " + e.Type()
+			}
+		}
 		return "list"
+	case nil, starlark.String:
+		return "string"
 	}
-	return "string"
+	return v.Type()
 }
 
 // paramText spells v as --arg would.

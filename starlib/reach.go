@@ -3,10 +3,12 @@ package starlib
 import (
 	"maps"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/bottle-run/bottle/runtime/plan"
+	"github.com/bottle-run/bottle/sidecar"
 	"github.com/bottle-run/bottle/sidecar/pipelock"
 )
 
@@ -22,15 +24,25 @@ const (
 // gateConfig is what the gate of n lets through, in force: the hosts of the
 // script; the cred-proxy itself, because HTTP_PROXY sends what is meant for it
 // through the gate; for the cred-proxy alone the hosts of the routes; and the
-// services of the launch.
+// services of the launch. What the launch places itself, services and the names
+// of hosts=, may have private addresses.
 func (l *lowering) gateConfig(n *network, g *gate) pipelock.Config {
 	config := g.config
+	config.Private = slices.Clone(config.Private)
+	private := func(host string) {
+		if !slices.Contains(config.Private, host) {
+			config.Private = append(config.Private, host)
+		}
+	}
+	for _, host := range slices.Sorted(maps.Keys(g.hosts)) {
+		private(host)
+	}
 	for _, m := range l.s.containers {
 		if m.net != n || m.op.Role != plan.Service {
 			continue
 		}
 		if m.outside {
-			config.Private = append(config.Private, m.name)
+			private(m.name)
 		} else {
 			config.Sidecars = append(config.Sidecars, m.name)
 		}
@@ -49,8 +61,8 @@ func (l *lowering) gateConfig(n *network, g *gate) pipelock.Config {
 				up.Credential = "Authorization"
 			}
 		}
-		if r.PlainHTTP {
-			config.Private = append(config.Private, host)
+		if r.PlainHTTP { // then it is a service of the launch
+			private(host)
 		}
 		config.Upstreams = append(config.Upstreams, up)
 	}
@@ -70,7 +82,11 @@ func hostPort(upstream string) (host string, port int) {
 			port = 80
 		}
 	}
-	return strings.ToLower(u.Hostname()), port
+	host, err = sidecar.CanonicalHost(u.Hostname())
+	if err != nil {
+		return "", 0
+	}
+	return host, port
 }
 
 // Where a container finds the certificates of its gate.
@@ -122,8 +138,11 @@ func roleEnv(p *proxy) map[string]string {
 				env[variable] = p.url(r.Path)
 				continue
 			}
-			env[roles[name].url] = p.url(r.Path)
-			env[roles[name].key] = placeholder
+			role := roles[name]
+			env[role.url], env[role.key] = p.url(r.Path), placeholder
+			if !strings.HasSuffix(strings.TrimRight(r.Upstream, "/"), role.version) {
+				env[role.url] += role.version
+			}
 		}
 	}
 	return env

@@ -40,3 +40,11 @@ func distance(a, b string) int {
 	}
 	return row[len(b)]
 }
+
+// areOf lists what there is: "is a" or "are a, b".
+func areOf(names []string) string {
+	if len(names) == 1 {
+		return "is " + names[0]
+	}
+	return "are " + strings.Join(names, ", ")
+}

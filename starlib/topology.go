@@ -1,10 +1,7 @@
 package starlib
 
 import (
-	"net/netip"
-	"net/url"
 	"strconv"
-	"strings"
 
 	"go.starlark.net/starlark"
 
@@ -29,7 +26,7 @@ func topology() []*Builtin {
 		{
 			Name: "cred_proxy", Declares: true,
 			Doc: "Declares the sidecar that adds credentials to the requests of its routes, so that the agent holds none. " +
-				"Its handle has `.url(path)`, the address of a route as agents spell it, without a slash at the end, and `.host` and `.port`.",
+				"Its handle has `.url(path)`, `.host` and `.port`.",
 			Params: []Arg{
 				{Name: "routes", Type: "list of routes", Doc: "from route(), or dicts"},
 				networkArg,
@@ -38,6 +35,7 @@ func topology() []*Builtin {
 			},
 			call: credProxyBuiltin,
 		},
+		urlBuiltin(nil),
 		{
 			Name: "pipelock", Declares: true,
 			Doc: "Declares the gate of a network: what the agent may reach, and what may not leave. Its handle has `.host`, `.port` and `.url`.",
@@ -117,221 +115,4 @@ func containerArgs() []Arg {
 		{Name: "cpus", Type: "float", Default: "None", Keyword: true, Doc: "how many processors it may use"},
 		{Name: "runtime", Type: "string", Default: "None", Keyword: true, Doc: `a runtime of the engine, such as "runsc"`},
 	}
-}
-
-// What the builtins declare. A network that is nil is the only one there is.
-type (
-	network struct {
-		name, subnet string
-		pos          plan.Pos
-		via          []plan.Pos
-	}
-	proxy struct {
-		net    *network
-		routes []*route
-		port   int
-		image  *imageDecl
-		pos    plan.Pos
-		via    []plan.Pos
-	}
-	gate struct {
-		net    *network
-		config pipelock.Config
-		hosts  map[string]string
-		pos    plan.Pos
-		via    []plan.Pos
-	}
-	member struct {
-		net     *network
-		name    string
-		image   imageDecl
-		op      plan.Container
-		mounts  []mountDecl
-		needs   []*member
-		outside bool
-		pos     plan.Pos
-		via     []plan.Pos
-	}
-)
-
-// reserved are names that the launch's own containers have.
-var reserved = []string{credProxyHost, gateHost, "bottle", "localhost"} //nolint:gochecknoglobals // a constant in all but syntax
-
-// checkName refuses what cannot be a label of a DNS name.
-func checkName(c *call, name string) {
-	ok := name != "" && len(name) <= 40 && name[0] != '-' && name[len(name)-1] != '-'
-	for _, r := range name {
-		ok = ok && (r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || r == '-')
-	}
-	if !ok {
-		c.wrong("name", "%q: a name has up to 40 lower-case letters, digits and hyphens, none at the ends", name)
-	}
-}
-
-func networkBuiltin(c *call) (starlark.Value, error) {
-	n := &network{name: c.str("name", "default"), subnet: c.str("subnet", ""), pos: c.pos, via: c.via}
-	checkName(c, n.name)
-	if n.subnet != "" {
-		checkSubnet(c, n.subnet)
-	}
-	for _, old := range c.s.networks {
-		if old.name == n.name {
-			return nil, c.errorf("the network %q is already declared at %s; give this one another name=", n.name, old.pos)
-		}
-	}
-	if c.err == nil {
-		c.s.networks = append(c.s.networks, n)
-	}
-	return &opaque[*network]{
-		v: n, typ: "network", text: "network(" + strconv.Quote(n.name) + ")",
-		attrs: starlark.StringDict{"name": starlark.String(n.name)},
-	}, nil
-}
-
-func checkSubnet(c *call, subnet string) {
-	p, err := netip.ParsePrefix(subnet)
-	switch {
-	case err != nil || !p.Addr().Is4():
-		c.wrong("subnet", "%q is not an IPv4 prefix such as \"10.9.0.0/24\"", subnet)
-	case p != p.Masked():
-		c.wrong("subnet", "%q has bits beyond its length; write %q", subnet, p.Masked())
-	case !p.Addr().IsPrivate() || p.Bits() < 16:
-		c.wrong("subnet", "%q is not a private prefix of length 16 or more (RFC 1918)", subnet)
-	case p.Bits() > 28:
-		c.wrong("subnet", "%q has too few addresses; a /28 is the smallest", subnet)
-	}
-}
-
-func (c *call) network() *network {
-	n, _ := handle[*network](c, "network", "the handle of a network()")
-	return n
-}
-
-func credProxyBuiltin(c *call) (starlark.Value, error) {
-	p := &proxy{net: c.network(), port: int(c.integer("port", 9099, 1, 65535)), pos: c.pos, via: c.via}
-	seen := map[string]string{}
-	for _, v := range c.list("routes", "routes") {
-		var r *route
-		if d, ok := v.(starlark.IterableMapping); ok {
-			r = dictRoute(c, d)
-		} else {
-			r, _ = handleOf[*route](c, "routes", "route(…) or a dict", v)
-		}
-		if c.err != nil {
-			return nil, c.err
-		}
-		if old, twice := seen[r.Path]; twice {
-			c.wrong("routes", "the path %q is routed twice, also at %s", r.Path, old)
-		}
-		seen[r.Path] = r.Pos
-		p.routes = append(p.routes, r)
-	}
-	if len(p.routes) == 0 {
-		c.wrong("routes", "a cred_proxy without routes does nothing; give it a route(…) or leave it out")
-	}
-	if c.given("image") {
-		d := c.image("image")
-		p.image = &d
-	}
-	if c.err == nil {
-		c.s.proxies = append(c.s.proxies, p)
-	}
-	return &opaque[*proxy]{v: p, typ: "cred_proxy", text: "cred_proxy()", attrs: starlark.StringDict{
-		"host": starlark.String(credProxyHost),
-		"port": starlark.MakeInt(p.port),
-		"url":  c.s.builtin(urlBuiltin(p)),
-	}}, nil
-}
-
-// urlBuiltin makes the method .url of a cred_proxy.
-func urlBuiltin(p *proxy) *Builtin {
-	return &Builtin{
-		Name: "url", Params: []Arg{{Name: "path", Type: "string"}},
-		call: func(c *call) (starlark.Value, error) {
-			path := "/" + strings.Trim(c.str("path", ""), "/") + "/"
-			var paths []string
-			for _, r := range p.routes {
-				if strings.HasPrefix(path, r.Path) {
-					return starlark.String(p.url(path)), nil
-				}
-				paths = append(paths, r.Path)
-			}
-			return nil, c.errorf("no route of this cred_proxy has the path %q%s; there are %s", path, didYouMean(path, paths), strings.Join(paths, ", "))
-		},
-	}
-}
-
-// url is the address of a path as base URLs are written: without a slash at the
-// end, for clients append "/v1/…".
-func (p *proxy) url(path string) string {
-	return "http://" + credProxyHost + ":" + strconv.Itoa(p.port) + strings.TrimRight(path, "/")
-}
-
-func pipelockBuiltin(c *call) (starlark.Value, error) {
-	g := &gate{net: c.network(), hosts: c.dict("hosts"), pos: c.pos, via: c.via}
-	g.config = pipelock.Config{
-		Listen: ":" + strconv.Itoa(gatePort), DNS: ":53", DLP: c.oneOf("dlp", "block", "block", "warn", "off"),
-		Allow: c.rules("allow"), Deny: c.rules("deny"),
-		Passthrough: c.hosts("passthrough"), Private: c.hosts("private"),
-		Trust: c.certificates("trust"), UpstreamProxy: c.str("upstream_proxy", ""),
-	}
-	if up := g.config.UpstreamProxy; up != "" {
-		u, err := url.Parse(up)
-		if err != nil || u.Scheme != "http" || u.Host == "" || u.User != nil || strings.Trim(u.Path, "/") != "" {
-			c.wrong("upstream_proxy", "%q is not the URL of an HTTP proxy, \"http://name:port\", without a user", up)
-		}
-	}
-	for name, addr := range g.hosts {
-		c.host("hosts", name)
-		if _, err := netip.ParseAddr(addr); err != nil && addr != "host-gateway" {
-			c.wrong("hosts", "the address of %q is %q; want an IP address or \"host-gateway\"", name, addr)
-		}
-	}
-	if c.err == nil {
-		c.err = c.passthroughAllowed(g)
-	}
-	if c.err == nil {
-		c.s.gates = append(c.s.gates, g)
-	}
-	return &opaque[*gate]{v: g, typ: "pipelock", text: "pipelock()", attrs: starlark.StringDict{
-		"host": starlark.String(gateHost), "port": starlark.MakeInt(gatePort), "url": starlark.String(gateURL),
-	}}, nil
-}
-
-func containerBuiltin(c *call, role plan.Role) (starlark.Value, error) {
-	m := &member{
-		net: c.network(), name: c.str("name", "agent"), image: c.image("image"), outside: c.boolean("outside", false),
-		pos: c.pos, via: c.via,
-	}
-	checkName(c, m.name)
-	for _, r := range reserved {
-		if m.name == r {
-			c.wrong("name", "%q is a name of the launch's own; choose another", m.name)
-		}
-	}
-	for _, old := range c.s.containers {
-		if old.name == m.name {
-			return nil, c.errorf("the name %q is already taken at %s; give this one another name=", m.name, old.pos)
-		}
-	}
-	m.op = plan.Container{
-		Role: role, Setup: c.strs("setup"), Command: c.argv("command"), Entrypoint: c.argv("entrypoint"),
-		Env: c.env("env"), User: c.str("user", ""), Workdir: c.str("workdir", ""), Runtime: c.str("runtime", ""),
-		Limits: plan.Limits{Timeout: c.seconds("timeout"), MilliCPUs: c.millis("cpus")},
-	}
-	if role == plan.Agent {
-		m.op.Limits.Memory, m.op.Limits.PIDs = c.bytes("memory", "4g"), c.integer("pids", 1024, 1, 1<<22)
-	} else {
-		m.op.Limits.Memory, m.op.Limits.PIDs = c.bytes("memory", ""), c.integer("pids", 4096, 1, 1<<22)
-	}
-	if m.op.Workdir != "" && !strings.HasPrefix(m.op.Workdir, "/") {
-		c.wrong("workdir", "%q is not absolute", m.op.Workdir)
-	}
-	c.contents(m)
-	if c.err == nil {
-		c.s.containers = append(c.s.containers, m)
-	}
-	return &opaque[*member]{v: m, typ: string(role), text: string(role) + "(" + strconv.Quote(m.name) + ")", attrs: starlark.StringDict{
-		"name": starlark.String(m.name), "host": starlark.String(m.name),
-	}}, nil
 }

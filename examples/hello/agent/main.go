@@ -17,6 +17,10 @@ import (
 )
 
 func main() {
+	if len(os.Args) > 1 && os.Args[1] == "-wait" {
+		time.Sleep(time.Hour) // for a look at a launch that runs
+		return
+	}
 	failed := false
 	check := func(ok bool, what, how string) {
 		mark := "ok  "
@@ -33,11 +37,13 @@ func main() {
 	check(noKey(), "no key in my environment or files", "none found")
 
 	fmt.Println("What I tried besides:")
-	status, body = call("GET", os.Getenv("ACME_OUTSIDE")+"/whoami", "")
+	status, body = call("POST", "https://acme-notes/notes", "all is well")
+	check(status == 200, "leave a note where the script allows it", body)
+	status, body = call("GET", "https://acme-api/whoami", "")
 	check(status != 200, "the API itself, with a key of my own", body)
 	status, body = call("GET", "https://evil.test/", "")
 	check(status != 200, "a host that the script does not name", body)
-	status, body = call("POST", os.Getenv("ACME_OUTSIDE")+"/notes", "the token is "+leak())
+	status, body = call("POST", "https://acme-notes/notes", "the token is "+leak())
 	check(status == 403, "a secret in the body of an allowed request", body)
 	check(direct(), "the host machine, its neighbours, the internet", "no connection")
 	how, refused := lookup()
@@ -104,7 +110,8 @@ func direct() bool {
 		}
 	}
 	for _, t := range targets {
-		if c, err := net.DialTimeout("tcp", t, 300*time.Millisecond); err == nil {
+		d := net.Dialer{Timeout: 300 * time.Millisecond}
+		if c, err := d.DialContext(context.Background(), "tcp", t); err == nil {
 			_ = c.Close()
 			return false
 		}
