@@ -32,6 +32,7 @@ func Serve(ctx context.Context, srv *http.Server, l net.Listener, conns *Conns) 
 
 	select {
 	case <-served:
+		conns.Shut()
 	case <-ctx.Done():
 		// The listener first: no connection may be accepted after the rest.
 		_ = l.Close()
@@ -40,7 +41,6 @@ func Serve(ctx context.Context, srv *http.Server, l net.Listener, conns *Conns) 
 		<-served
 		err = nil // it says only that l is closed
 	}
-	conns.Shut()
 	handlers.wait(shutGrace)
 	return err
 }

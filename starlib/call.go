@@ -48,7 +48,7 @@ func (c *call) unpack(args starlark.Tuple, kwargs []starlark.Tuple) error {
 	c.args = make(map[string]starlark.Value, len(args)+len(kwargs))
 	for i, v := range args {
 		if i >= len(c.fn.Params) || c.fn.Params[i].Keyword {
-			return c.errorf("got %d arguments without a name, want at most %d; the call is %s", len(args), i, c.fn.Signature())
+			return c.errorf("got %d arguments without a name, want at most %d: %s; give the others by name", len(args), i, c.fn.brief())
 		}
 		c.args[c.fn.Params[i].Name] = v
 	}
@@ -62,7 +62,7 @@ func (c *call) unpack(args starlark.Tuple, kwargs []starlark.Tuple) error {
 			return c.errorf("there is no parameter %q%s", name, hint)
 		}
 		if _, twice := c.args[name]; twice {
-			return c.errorf("parameter %q is given twice", name)
+			return c.errorf("parameter %q is given twice: the call is %s", name, c.fn.brief())
 		}
 		c.args[name] = kv[1]
 	}
@@ -133,7 +133,11 @@ func (c *call) list(param, of string) []starlark.Value {
 	}
 	list, ok := v.(starlark.Iterable)
 	if _, isDict := v.(starlark.IterableMapping); !ok || isDict {
-		c.wrong(param, "got %s, want a list of %s", describe(v), of)
+		cure := ""
+		if s := v.String(); !ok && len(s) < 60 {
+			cure = "; write [" + s + "]"
+		}
+		c.wrong(param, "got %s, want a list of %s%s", describe(v), of, cure)
 		return nil
 	}
 	return slices.Collect(starlark.Elements(list))

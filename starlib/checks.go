@@ -74,7 +74,10 @@ func (c *call) globs(param string) []string {
 	var out []string
 	for _, p := range c.strs(param) {
 		glob, err := sidecar.CanonicalGlob(p)
-		if err != nil {
+		switch {
+		case err != nil && !strings.HasPrefix(p, "/"):
+			c.wrong(param, "%q does not begin with a slash; write %q", p, "/"+p)
+		case err != nil:
 			c.wrong(param, "%v", err)
 		}
 		out = append(out, glob)
@@ -129,7 +132,7 @@ func (c *call) argv(param string) []string {
 	out := c.strs(param)
 	switch {
 	case len(out) == 0 || out[0] == "":
-		c.wrong(param, "names no program; leave it out to run what the image runs")
+		c.wrong(param, "names no program")
 	case slices.ContainsFunc(out, func(s string) bool { return strings.ContainsRune(s, 0) }):
 		c.wrong(param, "an argument holds a NUL")
 	}

@@ -2,6 +2,7 @@ package starlib
 
 import (
 	"io/fs"
+	"math"
 	"path"
 	"strconv"
 	"strings"
@@ -164,7 +165,10 @@ func volumeBuiltin(c *call) (starlark.Value, error) {
 const maxFile = 16 << 20
 
 func fileBuiltin(c *call) (starlark.Value, error) {
-	f := plan.File{Path: targetPath(c, "path"), Mode: c.integer("mode", 0o644, 0, 0o777)}
+	f := plan.File{Path: targetPath(c, "path"), Mode: c.integer("mode", 0o644, 0, math.MaxInt64)}
+	if f.Mode > 0o777 {
+		c.wrong("mode", "%#o has more than permission bits; 0o755 is the most that a program needs", f.Mode)
+	}
 	var data []byte
 	switch v := c.args["content"].(type) {
 	case nil:

@@ -110,7 +110,8 @@ func (l *lowering) checkRoutes(n *network, p *proxy) error {
 }
 
 // checkUpstreams keeps agents from the upstreams of routes: who reaches one
-// directly may send data there with a key of his own.
+// directly may send data there with a key of his own. A rule that names paths is
+// taken for deliberate.
 func (g *gate) checkUpstreams(p *proxy) error {
 	if p == nil {
 		return nil
@@ -118,12 +119,12 @@ func (g *gate) checkUpstreams(p *proxy) error {
 	for _, r := range p.routes {
 		host, _ := hostPort(r.Upstream)
 		for _, a := range g.config.Allow {
-			if sidecar.MatchHost(a.Host, host) {
-				return g.errorf("allow", "%q covers the upstream of the route %q (%s), which agents reach through the route alone: directly they could send data there with a key of somebody else", a.Host, r.Path, r.pos)
+			if sidecar.MatchHost(a.Host, host) && len(a.Paths) == 0 {
+				return g.errorf("allow", "%q covers the upstream of the route %q (%s): agents could send data there with a key of somebody else; leave it to the route, or name what they may ask directly: rule(%q, paths = [\"/…\"])", a.Host, r.Path, r.pos, a.Host)
 			}
 		}
 		for _, d := range g.config.Deny {
-			if sidecar.MatchHost(d.Host, host) {
+			if sidecar.MatchHost(d.Host, host) && len(d.Methods) == 0 && len(d.Paths) == 0 {
 				return g.errorf("deny", "%q covers the upstream of the route %q (%s), which then would reach nothing", d.Host, r.Path, r.pos)
 			}
 		}

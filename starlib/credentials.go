@@ -45,10 +45,7 @@ func credentials() []*Builtin {
 				{Name: "ttl", Type: "duration", Default: "None", Keyword: true, Doc: `how long a value is good for: seconds, or "50m"`},
 			},
 			call: func(c *call) (starlark.Value, error) {
-				argv := c.strs("argv")
-				if len(argv) == 0 || argv[0] == "" {
-					c.wrong("argv", "names no command")
-				}
+				argv := c.argv("argv")
 				return secretValue(plan.Secret{Kind: plan.SecretCommand, Args: argv, TTL: c.seconds("ttl")}), nil
 			},
 		},

@@ -2,7 +2,6 @@ package starlib
 
 import (
 	"net/netip"
-	"net/url"
 	"strconv"
 	"strings"
 
@@ -73,7 +72,7 @@ const maxDeclared = 1000
 
 // declare keeps what a builtin declared, unless its arguments were wrong.
 func declare[T any](c *call, list *[]T, v T) {
-	if len(*list) >= maxDeclared {
+	if c.err == nil && len(*list) >= maxDeclared {
 		c.err = c.errorf("a launch has at most %d of a kind", maxDeclared)
 	}
 	if c.err == nil {
@@ -155,6 +154,11 @@ func credProxyBuiltin(c *call) (starlark.Value, error) {
 		d := c.image("image")
 		p.image = &d
 	}
+	if config := p.config(false); c.err == nil {
+		if err := config.Validate(); err != nil { // what else the sidecar would refuse
+			c.wrong("routes", "%v", err)
+		}
+	}
 	declare(c, &c.s.proxies, p)
 	return &opaque[*proxy]{v: p, typ: "cred_proxy", text: "cred_proxy()", attrs: starlark.StringDict{
 		"host": starlark.String(credProxyHost),
@@ -199,13 +203,7 @@ func pipelockBuiltin(c *call) (starlark.Value, error) {
 		Listen: ":" + strconv.Itoa(gatePort), DNS: ":53", DLP: c.oneOf("dlp", "block", "block", "warn", "off"),
 		Allow: c.rules("allow"), Deny: c.rules("deny"),
 		Passthrough: c.hosts("passthrough"), Private: c.hosts("private"),
-		Trust: c.certificates("trust"), UpstreamProxy: c.str("upstream_proxy", ""),
-	}
-	if up := g.config.UpstreamProxy; up != "" {
-		u, err := url.Parse(up)
-		if err != nil || u.Scheme != "http" || u.Host == "" || u.User != nil || strings.Trim(u.Path, "/") != "" {
-			c.wrong("upstream_proxy", "%q is not the URL of an HTTP proxy, \"http://name:port\", without a user", redacted(up))
-		}
+		Trust: c.certificates("trust"), UpstreamProxy: c.upstreamProxy("upstream_proxy"),
 	}
 	declare(c, &c.s.gates, g)
 	return &opaque[*gate]{v: g, typ: "pipelock", text: "pipelock()", attrs: starlark.StringDict{

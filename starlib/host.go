@@ -39,7 +39,13 @@ func hostCure(s string, err error) string {
 	case s == "*" || s == "*." || s == "**":
 		return fmt.Sprintf("%q would be every host there is; name the hosts", s)
 	case errors.Is(err, sidecar.ErrAddress):
-		return fmt.Sprintf(`%q is an address, and the gate checks names; give it one: hosts = {"name.internal": %q}, and allow "name.internal"`, s, strings.Trim(s, "[]"))
+		addr, ok := sidecar.ParseAddr(s)
+		if !ok {
+			return strings.TrimPrefix(err.Error(), "host ")
+		}
+		return fmt.Sprintf(`%q is an address, and the gate checks names; give it one: hosts = {"name.internal": %q}, and allow "name.internal"`, s, addr)
+	case strings.HasPrefix(s, ".") || strings.HasPrefix(s, "*") && !strings.HasPrefix(s, "*."):
+		return fmt.Sprintf(`%q: for every name below one write "*.%s"`, s, strings.TrimLeft(s, "*."))
 	}
 	host, port, path := split(s)
 	if _, err := sidecar.CanonicalPattern(host); err != nil || host == s {
@@ -102,4 +108,26 @@ func (c *call) hosts(param string) []string {
 func covers(p, q string) bool {
 	parent, wild := strings.CutPrefix(q, "*.")
 	return p == q || sidecar.MatchHost(p, parent) && (!wild || strings.HasPrefix(p, "*."))
+}
+
+// upstreamProxy returns the URL of an HTTP proxy.
+func (c *call) upstreamProxy(param string) string {
+	s := c.str(param, "")
+	if s == "" {
+		return ""
+	}
+	u, err := url.Parse(s)
+	switch {
+	case err == nil && u.User != nil:
+		c.wrong(param, "a URL with a user holds a secret, and a plan holds none; use a proxy that knows this machine by its address")
+	case err != nil || u.Scheme != "http" || u.Hostname() == "" || u.RawQuery != "" || u.Fragment != "" || strings.Trim(u.Path, "/") != "":
+		cure := "http://proxy.corp:3128"
+		if host, port, path := split(s); host != "" && path == "" && !strings.Contains(s, "://") {
+			cure = "http://" + strings.TrimSuffix(host+":"+port, ":")
+		}
+		c.wrong(param, "%q is not the URL of an HTTP proxy; write %q", s, cure)
+	default:
+		return "http://" + u.Host
+	}
+	return ""
 }

@@ -16,6 +16,8 @@ import (
 // stdlibPrefix is how the labels of the embedded modules begin.
 const stdlibPrefix = "@stdlib//"
 
+var errLeaves = errors.New("a label ends in the name of a .star file and never leaves its module")
+
 // load implements load(). A module is executed once, on the thread of the whole
 // evaluation, so that there is one step budget and tracebacks are whole.
 func (s *session) load(thread *starlark.Thread, module string) (starlark.StringDict, error) {
@@ -67,10 +69,17 @@ func (s *session) resolve(from, module string) (label string, fsys fs.FS, name s
 		return "", nil, "", noModule(module)
 	default:
 		file := strings.TrimLeft(module, ":/.")
+		if strings.HasPrefix(module, "../") {
+			file = path.Join(path.Dir(base), module)
+			if !fs.ValidPath(file) {
+				return "", nil, "", errLeaves
+			}
+			return "", nil, "", fmt.Errorf("not a label: write \"//%s\", from the root of the module", file)
+		}
 		return "", nil, "", fmt.Errorf("not a label: write \"./%s\" for a file beside this one, \"//%s\" from the root of the module, or \"@stdlib//…\"", file, file)
 	}
 	if !strings.HasSuffix(name, ".star") || !fs.ValidPath(name) || path.Clean(name) != name {
-		return "", nil, "", errors.New("a label ends in a file name with .star and never leaves its module")
+		return "", nil, "", errLeaves
 	}
 	if _, err := fs.Stat(fsys, name); err != nil {
 		return "", nil, "", fmt.Errorf("%w%s", pathCause(err), s.nearFile(fsys, name))

@@ -47,7 +47,10 @@ func paramBuiltin(c *call) (starlark.Value, error) {
 	def := c.args["default"]
 	p.Type, p.HasDefault = paramType(def), def != nil
 	if c.given("type") {
-		p.Type = c.oneOf("type", "", "string", "int", "float", "bool", "list")
+		p.Type = c.oneOf("type", "", paramTypes()...)
+	}
+	if !slices.Contains(paramTypes(), p.Type) {
+		c.wrong("default", "got a %s, want one of %s, lists of strings", p.Type, strings.Join(paramTypes(), ", "))
 	}
 	if def != nil {
 		p.Default = paramText(def)
@@ -155,6 +158,8 @@ func (s *session) declareParam(c *call, p Param) error {
 	s.params = append(s.params, p)
 	return nil
 }
+
+func paramTypes() []string { return []string{"string", "int", "float", "bool", "list"} }
 
 func paramType(v starlark.Value) string {
 	switch v.(type) {

@@ -10,7 +10,7 @@ import (
 func hostPath(c *call, param string) string {
 	p := c.str(param, "")
 	if p == "" || strings.ContainsRune(p, 0) {
-		c.wrong(param, "is not a path")
+		c.wrong(param, "%q is not a path", p)
 		return ""
 	}
 	if strings.HasPrefix(p, "~") && p != "~" && !strings.HasPrefix(p, "~/") {

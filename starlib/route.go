@@ -1,6 +1,7 @@
 package starlib
 
 import (
+	"fmt"
 	"net/url"
 	"slices"
 	"strconv"
@@ -44,7 +45,10 @@ func newRoute(c *call, path, upstream string) *route {
 	if !strings.HasPrefix(path, "/") || !strings.HasSuffix(path, "/") {
 		c.wrong("path", "%q does not begin and end with a slash; write %q", path, "/"+strings.Trim(path, "/")+"/")
 	} else if canonical, err := sidecar.CanonicalPath(path); err != nil || canonical != path {
-		c.wrong("path", "%q is not a plain path", path)
+		if err == nil {
+			err = fmt.Errorf("is spelled %q", canonical)
+		}
+		c.wrong("path", "%q: %v", path, err)
 	}
 	u, err := url.Parse(upstream)
 	switch {
@@ -163,8 +167,9 @@ func dictRoute(c *call, d starlark.IterableMapping) *route {
 	r := newRoute(sub, text("path"), text("upstream"))
 	r.Roles = rolesOf(sub)
 	checkScheme(sub, r)
-	if c.err == nil {
-		c.err = sub.err
+	if sub.err != nil {
+		_, why, _ := strings.Cut(sub.err.Error(), "for parameter ")
+		c.wrong("routes", "in a dict, %s", why)
 	}
 	dictAuth(c, r, text("auth_scheme"), fields["token_ref"])
 	return r

@@ -47,7 +47,7 @@ func (l *lowering) gate(n *network, g *gate) {
 
 func (l *lowering) proxy(n *network, p *proxy) {
 	gated := l.gateOf(n) != nil
-	config := credproxy.Config{Listen: fmt.Sprintf(":%d", p.port)}
+	config := p.config(gated)
 	c := plan.Container{
 		Role: plan.Sidecar, Command: []string{"sidecar", "cred-proxy"}, ReadOnly: true, Limits: sidecarLimits,
 		Networks: []plan.Endpoint{{Network: n.inside(), Aliases: []string{credProxyHost}}}, OpenDNS: !gated,
@@ -55,7 +55,6 @@ func (l *lowering) proxy(n *network, p *proxy) {
 	nets := []plan.ID{n.inside()}
 	var inputs []plan.Input
 	if gated {
-		config.Proxy = gateURL
 		inputs = append(inputs,
 			plan.Input{Name: credproxy.InputCA, Source: plan.Generated{Kind: plan.CACert, Name: n.name}},
 			plan.Input{Name: credproxy.InputToken, Source: plan.Generated{Kind: plan.Token, Name: n.name}})
@@ -65,7 +64,6 @@ func (l *lowering) proxy(n *network, p *proxy) {
 	}
 	slots := map[string]bool{}
 	for _, r := range p.routes {
-		config.Routes = append(config.Routes, r.Route)
 		if r.secret != nil && !slots[r.secret.String()] {
 			slots[r.secret.String()] = true
 			inputs = append(inputs, plan.Input{Name: r.secret.String(), Source: *r.secret})
@@ -85,6 +83,18 @@ func (l *lowering) proxy(n *network, p *proxy) {
 		}
 	}
 	l.container(n.own(credProxyHost), c, []plan.ID{c.Image}, nets, ready, p.pos, p.via)
+}
+
+// config is the route table of p.
+func (p *proxy) config(gated bool) credproxy.Config {
+	config := credproxy.Config{Listen: fmt.Sprintf(":%d", p.port)}
+	for _, r := range p.routes {
+		config.Routes = append(config.Routes, r.Route)
+	}
+	if gated {
+		config.Proxy = gateURL
+	}
+	return config
 }
 
 func literal(config any) plan.Literal {

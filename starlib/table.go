@@ -59,6 +59,19 @@ func (b *Builtin) Signature() string {
 	return b.FullName() + "(" + strings.Join(parts, ", ") + ")"
 }
 
+// brief is the head of the manual without what is given by name only.
+func (b *Builtin) brief() string {
+	var parts []string
+	for _, p := range b.Params {
+		if p.Keyword {
+			parts = append(parts, "…")
+			break
+		}
+		parts = append(parts, p.Name)
+	}
+	return b.FullName() + "(" + strings.Join(parts, ", ") + ")"
+}
+
 // Builtins returns the table, in the order of the manual. The caller may change
 // the slice, not what it points to.
 func Builtins() []*Builtin {

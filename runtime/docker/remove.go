@@ -60,6 +60,10 @@ func (k volumes) remove(ctx context.Context, name string) error {
 // in a tenth of a second and, under load, in a few.
 const lateCreate = 5 * time.Second
 
+// maxRefusals is how often an engine may fail to remove something, for a reason
+// that is not known to pass, before that is the answer.
+const maxRefusals = 5
+
 // remove removes the object of n if it is ours, and waits until it is gone.
 func (e *Engine) remove(ctx context.Context, n *plan.Node, k kind) error {
 	name := e.name(n.ID)
@@ -67,6 +71,7 @@ func (e *Engine) remove(ctx context.Context, n *plan.Node, k kind) error {
 	unsure := e.unsure[n.ID]
 	e.mu.Unlock()
 	deadline := time.Now().Add(lateCreate)
+	refused := 0
 	for wait := 20 * time.Millisecond; ; wait = min(2*wait, 500*time.Millisecond) {
 		labels, err := k.labels(ctx, name)
 		switch {
@@ -74,7 +79,9 @@ func (e *Engine) remove(ctx context.Context, n *plan.Node, k kind) error {
 			return nil
 		case cerrdefs.IsNotFound(err): // may still appear
 		case err != nil:
-			return fmt.Errorf("%w; remove it with: bottle prune %s", err, e.l.Name)
+			if refused++; refused > maxRefusals {
+				return fmt.Errorf("%w; remove it with: bottle prune %s", err, e.l.Name)
+			}
 		case labels[LabelLaunch] != e.l.Name || labels[LabelOwner] != e.l.Owner:
 			return nil // somebody else's, which is why our create failed
 		default:
@@ -82,7 +89,7 @@ func (e *Engine) remove(ctx context.Context, n *plan.Node, k kind) error {
 			if err == nil || cerrdefs.IsNotFound(err) {
 				return nil
 			}
-			if !passing(err) {
+			if refused++; !passing(err) && refused > maxRefusals {
 				return fmt.Errorf("%w; remove it with: bottle prune %s", err, e.l.Name)
 			}
 		}

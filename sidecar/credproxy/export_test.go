@@ -24,3 +24,10 @@ func (s *Stream) End() []byte { return s.s.end() }
 
 // Clean passes a whole text.
 func (s *Stream) Clean(text string) string { return s.s.clean(text) }
+
+// HasProxy reports whether a cred-proxy without a gate asks anybody for a proxy.
+// net/http never asks the environment for loopback, where tests live.
+func HasProxy() bool {
+	t, err := newTransport(gate{}, nil, nil)
+	return err != nil || t.Proxy != nil
+}

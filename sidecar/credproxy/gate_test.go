@@ -115,6 +115,37 @@ func TestThroughTheGate(t *testing.T) {
 	}
 }
 
+// Hosts that the gate passes through show the certificate of a public CA, the
+// others one of the gate's; no other CA is trusted.
+func TestWhomToTrustBehindTheGate(t *testing.T) {
+	u := serve(t, nil)
+	g := newGate(t, u.host(), nil)
+	ca, _, err := sidecar.NewCA("test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := through(g, credproxy.Route{Path: "/a/", Upstream: "https://example.com", Auth: bearer()})
+	for _, test := range []struct {
+		o    credproxy.Options
+		ca   string
+		want int
+	}{
+		{credproxy.Options{Roots: u.roots()}, string(ca), 200}, {credproxy.Options{}, certPEM(u), 200}, {credproxy.Options{}, string(ca), 502},
+	} {
+		p := run(t, test.o, config, inputs{"ca.pem": test.ca, "proxy-token": token})
+		if res, body := p.do("GET", "/a/", nil, nil); res.Code != test.want {
+			t.Errorf("%d %s, want %d", res.Code, body, test.want)
+		}
+	}
+}
+
+// Without a gate there is no proxy, whatever the environment says.
+func TestNoProxyOfTheEnvironment(t *testing.T) {
+	if credproxy.HasProxy() {
+		t.Error("upstreams are reached through a proxy")
+	}
+}
+
 // What the gate says of a refusal reaches the client.
 func TestTheGateRefuses(t *testing.T) {
 	u := serve(t, nil)

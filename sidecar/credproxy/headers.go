@@ -13,19 +13,43 @@ func normalName(name string) string {
 	return strings.ReplaceAll(strings.ToLower(name), "_", "-")
 }
 
-// isCredentialHeader reports whether clients authenticate with the header name.
-// Beside the general ones, those of the larger APIs: Google, Azure, AWS, GitLab,
-// Hashicorp, Datadog.
+// isCredentialHeader reports whether clients authenticate with the header name:
+// the general ones, and by their ending those of nearly every API (X-Goog-Api-Key,
+// Private-Token, X-Auth-Key, Ocp-Apim-Subscription-Key). Idempotency-Key and the
+// like are not among them.
 func isCredentialHeader(normal string) bool {
 	switch normal {
-	case "authorization", "proxy-authorization", "cookie", "cookie2",
-		"x-api-key", "api-key", "apikey", "x-apikey", "x-auth-token", "x-access-token", "x-auth-key", "x-token", "auth-token",
-		"x-goog-api-key", "x-goog-iam-authorization-token", "ocp-apim-subscription-key",
-		"x-amz-security-token", "private-token", "job-token", "deploy-token",
-		"x-vault-token", "dd-api-key", "dd-application-key", "x-authorization", "x-original-authorization":
+	case "cookie", "cookie2", "x-auth", "x-key", "x-auth-email", "x-vault-request", "npm-otp":
 		return true
 	}
+	if strings.Contains(normal, "authorization") {
+		return true
+	}
+	for _, name := range []string{"api-key", "apikey", "access-key", "auth-key", "subscription-key", "application-key", "functions-key", "rapidapi-key", "token", "secret", "password"} {
+		if normal == name || strings.HasSuffix(normal, "-"+name) {
+			return true
+		}
+	}
 	return false
+}
+
+// stripProtocols removes the subprotocols of a WebSocket in which clients that
+// cannot set headers authenticate: openai-insecure-api-key.…,
+// base64url.bearer.authorization.k8s.io.….
+func stripProtocols(h http.Header) {
+	const name = "Sec-Websocket-Protocol"
+	var kept []string
+	for p := range strings.SplitSeq(strings.Join(h[name], ","), ",") {
+		normal := normalName(strings.TrimSpace(p))
+		if normal == "" || slices.ContainsFunc([]string{"api-key", "apikey", "bearer", "authorization", "token", "secret"}, func(s string) bool { return strings.Contains(normal, s) }) {
+			continue
+		}
+		kept = append(kept, strings.TrimSpace(p))
+	}
+	h.Del(name)
+	if len(kept) > 0 {
+		h.Set(name, strings.Join(kept, ", "))
+	}
 }
 
 // isSteeringHeader reports whether some servers let the header name override what
@@ -98,8 +122,10 @@ func isStrippedParameter(pair string, credential bool) bool {
 	switch normalName(strings.Trim(name, " \x00\t\r\n")) {
 	case "-method":
 		return true
-	case "key", "api-key", "apikey", "x-api-key", "access-token", "accesstoken", "auth-token", "oauth-token", "private-token", "job-token",
-		"authorization", "bearer-token", "x-goog-api-key", "subscription-key":
+	case "key", "auth", "token", "api-token", "api-key", "apikey", "x-api-key", "access-token", "accesstoken", "auth-token", "oauth-token",
+		"private-token", "job-token", "authorization", "bearer-token", "client-secret", "subscription-key",
+		"x-goog-api-key", "x-goog-credential", "x-goog-signature", "googleaccessid",
+		"x-amz-credential", "x-amz-signature", "x-amz-security-token", "awsaccesskeyid":
 		return credential
 	}
 	return false

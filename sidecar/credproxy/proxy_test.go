@@ -42,14 +42,14 @@ func TestCredentialIsAdded(t *testing.T) {
 func TestWhatClientsMayNotSay(t *testing.T) {
 	u := serve(t, nil)
 	gone := []string{
-		"Authorization", "Proxy-Authorization", "Cookie", "X-Api-Key", "Api-Key", "X_api_key", "x-goog-api-key", "Private-Token", "X-Auth-Token",
+		"Authorization", "Proxy-Authorization", "Cookie", "X-Api-Key", "Api-Key", "X_api_key", "x-goog-api-key", "Private-Token", "X-Auth-Token", "X-Original-Authorization", "Ocp-Apim-Subscription-Key", "X-Shopify-Access-Token", "X-Amz-Security-Token",
 		"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Prefix", "X_forwarded_host", "X-Real-Ip", "Via",
 		"X-Http-Method-Override", "X-Original-Url", "X-Rewrite-Url", "Http2-Settings",
 		"Keep-Alive", "Proxy-Connection", "Te", "X-Listed", "X-Route-Key", "X_route_key",
 	}
 	for _, auth := range []*credproxy.Auth{nil, {Scheme: "header", Secret: slot, Header: "X-Route-Key"}} {
 		p := one(t, u, credproxy.Route{Auth: auth})
-		h := http.Header{"Connection": {"close, X-Listed, X-Other"}, "Kept": {"yes"}}
+		h := http.Header{"Connection": {"close, X-Listed, X-Other"}, "Kept": {"yes"}, "Idempotency-Key": {"yes"}, "Sec-Websocket-Protocol": {"realtime, openai-insecure-api-key.mine", "Base64url.Bearer.authorization.k8s.io.mine,v4"}}
 		for _, name := range gone {
 			if auth != nil || !strings.Contains(strings.ToLower(name), "route") {
 				h[name] = []string{"mine", "mine too"}
@@ -62,7 +62,7 @@ func TestWhatClientsMayNotSay(t *testing.T) {
 				t.Errorf("the upstream got %s: %q", name, got)
 			}
 		}
-		if r.Header.Get("Kept") != "yes" || r.Header.Get("Accept-Encoding") != "identity" {
+		if r.Header.Get("Kept") != "yes" || r.Header.Get("Accept-Encoding") != "identity" || r.Header.Get("Idempotency-Key") != "yes" || strings.Join(r.Header["Sec-Websocket-Protocol"], "|") != "realtime, v4" {
 			t.Errorf("the upstream got %q", r.Header)
 		}
 		want := "a=1&key=mine&b=%zz;c&API_KEY=mine&access%5Ftoken=mine&x=y;key=mine&d"
@@ -226,6 +226,25 @@ func TestHealth(t *testing.T) {
 	}
 	if _, body := one(t, u, credproxy.Route{Path: "/"}).do("GET", "/healthz", nil, nil); body != "hello" {
 		t.Errorf("with a route that claims it: %s", body)
+	}
+}
+
+// THREATS 20: what a less exact server takes for a path of another route is not
+// sent by this one.
+func TestAmbiguousPaths(t *testing.T) {
+	u := serve(t, nil)
+	p := run(t, credproxy.Options{Roots: u.roots()}, credproxy.Config{Routes: []credproxy.Route{
+		{Path: "/a/", Upstream: u.URL, Auth: bearer()}, {Path: "/a/Admin/", Upstream: u.URL + "/admin", Methods: []string{"GET"}}, {Path: "/", Upstream: u.URL},
+	}}, nil)
+	for _, path := range []string{"/a/admin/x", "/a/ADMIN/x", "/a/admin", "/a/Admin;x/y", "/a/Admin;x", "/a/Admin%3bx/y", "/a/admin./x", "/a/Admin%20/x", "/A/x", "/a;b/x", "/A/Admin/x"} {
+		if res, body := p.do("GET", path, nil, nil); res.Code != 403 || !strings.Contains(body, "may be read as one of route") {
+			t.Errorf("%s: %d %s", path, res.Code, body)
+		}
+	}
+	for _, path := range []string{"/a/Admin/X;y", "/a/x/admin", "/a/admins/x", "/a/b;c/d", "/b/a/x", "/a/X.", "/a/adm%25in/x"} {
+		if res, body := p.do("GET", path, nil, nil); res.Code != 200 {
+			t.Errorf("%s: %d %s", path, res.Code, body)
+		}
 	}
 }
 

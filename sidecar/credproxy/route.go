@@ -125,6 +125,7 @@ func (r *route) outgoing(out *http.Request, target *url.URL) {
 	out.URL, out.Host = target, ""
 	stripHeader(out.Header, r.strip)
 	keepWebSocketOnly(out.Header)
+	stripProtocols(out.Header)
 	// Also for routes without a credential: upstream Pipelock refuses compressed
 	// answers.
 	out.Header.Set("Accept-Encoding", "identity")

@@ -108,9 +108,12 @@ func (s *server) Apply(inputs, message sidecar.Message) error {
 			return err
 		}
 	}
-	for name := range inputs {
-		if !slots[name] {
+	for name, value := range inputs {
+		switch {
+		case !slots[name]:
 			delete(inputs, name) // a secret that no route uses any more
+		case len(value) < minSecret && message[name] != nil && !isReserved(name):
+			s.proxy.log.Printf("the value of %s is shorter than %d bytes: answers are not searched for it", name, minSecret)
 		}
 	}
 	if old != nil {

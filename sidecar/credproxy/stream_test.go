@@ -267,6 +267,15 @@ func TestClientGoesAway(t *testing.T) {
 	}
 }
 
+// A client that only closed its sending half is not told that all went well.
+func TestHalfClosedClient(t *testing.T) {
+	u := serve(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+	p := one(t, u, credproxy.Route{Auth: bearer()})
+	if answer := p.raw("GET /api/ HTTP/1.1\r\nHost: x\r\n\r\n"); answer != "" {
+		t.Errorf("%s", answer)
+	}
+}
+
 // An upstream that breaks off is not taken for one that has finished.
 func TestUpstreamBreaksOff(t *testing.T) {
 	u := serve(t, func(w http.ResponseWriter, _ *http.Request) {

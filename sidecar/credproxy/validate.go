@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -188,8 +187,13 @@ func (a *Auth) validate() []error {
 	if a.Header != "" && a.Scheme != "header" {
 		fail("auth %s has a header name, which only header has", a.Scheme)
 	}
-	if a.Secret == "" || slices.Contains([]string{InputConfig, InputCA, InputToken}, a.Secret) {
+	if a.Secret == "" || isReserved(a.Secret) {
 		fail("auth names no secret")
 	}
 	return errs
+}
+
+// isReserved reports whether an input of that name is not the value of a slot.
+func isReserved(name string) bool {
+	return name == InputConfig || name == InputCA || name == InputToken
 }

@@ -5,6 +5,8 @@ package faultproxy
 import (
 	"context"
 	"fmt"
+	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httputil"
@@ -51,6 +53,7 @@ func New(ctx context.Context, engine, dir string, nth int, mode Mode) (*Proxy, e
 		return new(net.Dialer).DialContext(ctx, "unix", engine)
 	}}
 	forward.FlushInterval = -1
+	forward.ErrorLog = log.New(io.Discard, "", 0)        // a client that goes away is the test's business
 	p.server = &http.Server{Handler: p.handler(forward)} //nolint:gosec // a test's own, on a socket of its own
 	go func() { _ = p.server.Serve(l) }()
 	return p, nil

@@ -21,6 +21,9 @@ func main() {
 		time.Sleep(time.Hour) // for a look at a launch that runs
 		return
 	}
+	if len(os.Args) > 1 && os.Args[1] == "-quit" {
+		return
+	}
 	failed := false
 	check := func(ok bool, what, how string) {
 		mark := "ok  "
