@@ -31,7 +31,7 @@ func preflight(w io.Writer, p *plan.Plan, name string, yes bool) error {
 	}
 	fmt.Fprint(w, "Launch it? [y/N] ")
 	line, err := bufio.NewReader(os.Stdin).ReadString('\n')
-	if err != nil && err != io.EOF { //nolint:errorlint // io.Reader's promise
+	if err != nil && err != io.EOF {
 		return err
 	}
 	if answer := strings.ToLower(strings.TrimSpace(line)); answer == "y" || answer == "yes" {
@@ -105,15 +105,7 @@ func describeConfig(row func(string, string, ...any), input string, config plan.
 		for _, r := range gate.Allow {
 			row("may reach", "%s", describeRule(r))
 		}
-		if len(gate.Allow) == 0 {
-			row("may reach", "no host of the outside")
-		}
-		for _, h := range gate.Passthrough {
-			row("unread", "%s: its TLS is not opened", h)
-		}
-		if gate.DLP != "block" {
-			row("secrets", "what looks like one is not stopped (dlp = %q)", gate.DLP)
-		}
+		describeGaps(row, gate)
 	case json.Unmarshal(config, &keys) == nil:
 		for _, r := range keys.Routes {
 			what := "no credential"
@@ -122,6 +114,19 @@ func describeConfig(row func(string, string, ...any), input string, config plan.
 			}
 			row("credential", "%s goes to %s, for %s%s", what, r.Upstream, r.Path, limits(r.Methods, r.Paths))
 		}
+	}
+}
+
+// describeGaps names what a gate does not do.
+func describeGaps(row func(string, string, ...any), gate pipelock.Config) {
+	if len(gate.Allow) == 0 {
+		row("may reach", "no host of the outside")
+	}
+	for _, h := range gate.Passthrough {
+		row("unread", "%s: its TLS is not opened", h)
+	}
+	if gate.DLP != "block" {
+		row("secrets", "what looks like one is not stopped (dlp = %q)", gate.DLP)
 	}
 }
 

@@ -89,7 +89,7 @@ func (p *progress) json(v any) {
 func (p *progress) draw(text string) {
 	width, _ := size()
 	line := fmt.Sprintf("%3d steps, %4.1f s  %s", p.total, time.Since(p.began).Seconds(), text)
-	if r := []rune(line); len(r) >= int(width) { //nolint:gosec // the width of a terminal
+	if r := []rune(line); len(r) >= int(width) {
 		line = string(r[:width-1])
 	}
 	fmt.Fprintf(p.w, "\r\x1b[K%s", line)
@@ -195,4 +195,3 @@ func (p *progress) summary(audit string) {
 	}
 	fmt.Fprintf(p.w, "audit     %s\n", audit)
 }
-

@@ -23,44 +23,46 @@ belongs to another machine or user, is removed only when it is named and --force
 
 EXIT STATUS
   0; 125 something could not be removed`,
-		RunE: func(c *cobra.Command, args []string) error {
-			client, err := connect(c)
-			if err != nil {
-				return err
-			}
-			defer client.Close()
-			objects, err := client.Objects(c.Context(), "")
-			if err != nil {
-				return err
-			}
-			doomed, kept := choose(objects, args, force)
-			for name, why := range kept {
-				fmt.Fprintf(os.Stderr, "bottle: %s is left alone: %s\n", name, why)
-			}
-			if images {
-				found, err := client.Images(c.Context())
-				if err != nil {
-					return err
-				}
-				doomed = append(doomed, found...)
-			}
-			for _, o := range doomed {
-				fmt.Fprintf(os.Stdout, "%s %s\n", o.Kind, o.Name)
-			}
-			if dry {
-				return nil
-			}
-			err = client.Remove(c.Context(), doomed)
-			if err == nil && len(kept) > 0 && len(args) > 0 {
-				err = errors.New("not everything that was named could be removed")
-			}
-			return err
-		},
+		RunE: func(c *cobra.Command, args []string) error { return prune(c, args, force, images, dry) },
 	}
 	c.Flags().BoolVar(&force, "force", false, "also remove named launches whose launcher cannot be seen from here, or lives")
 	c.Flags().BoolVar(&images, "images", false, "also remove the images that bottle made")
 	c.Flags().BoolVar(&dry, "dry-run", false, "only say what would be removed")
 	return c
+}
+
+func prune(c *cobra.Command, names []string, force, images, dry bool) error {
+	client, err := connect(c)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	objects, err := client.Objects(c.Context(), "")
+	if err != nil {
+		return err
+	}
+	doomed, kept := choose(objects, names, force)
+	for name, why := range kept {
+		fmt.Fprintf(os.Stderr, "bottle: %s is left alone: %s\n", name, why)
+	}
+	if images {
+		found, err := client.Images(c.Context())
+		if err != nil {
+			return err
+		}
+		doomed = append(doomed, found...)
+	}
+	for _, o := range doomed {
+		fmt.Fprintf(os.Stdout, "%s %s\n", o.Kind, o.Name)
+	}
+	if dry {
+		return nil
+	}
+	err = client.Remove(c.Context(), doomed)
+	if err == nil && len(kept) > 0 && len(names) > 0 {
+		err = errors.New("not everything that was named could be removed")
+	}
+	return err
 }
 
 // choose tells the objects of dead launches from those of others.

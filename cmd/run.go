@@ -230,7 +230,7 @@ func noStrays(ctx context.Context, c *docker.Client, name string) error {
 
 // names are what a launch may be called: a part of the names of its objects, and
 // of a directory.
-var names = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,39}$`) //nolint:gochecknoglobals // compiled once
+var names = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,39}$`)
 
 func launchName(name, path string) (string, error) {
 	if name != "" {
@@ -268,4 +268,3 @@ func (maker) NewCA(name string) (cert, key []byte, err error) { return sidecar.N
 func (maker) Bundle(cert []byte) []byte                       { return sidecar.Bundle(cert) }
 
 var _ launch.Maker = maker{}
-

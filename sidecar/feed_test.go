@@ -42,6 +42,7 @@ func TestFeedSurvivesBadLines(t *testing.T) {
 		"\n", "[]\n", "null\n", `"x"` + "\n", canary + "\n", `{"a":"` + canary + `!"}` + "\n", `{"a":5}` + "\n", `{}` + "\n",
 		line("a", "x")[:8] + "\n", `{"a":"YQ==","a":"YQ=="}` + "\n", `{"a":"YQ=="} {}` + "\n", "\x00\n",
 		`{"a":"` + strings.Repeat("A", sidecar.MaxMessage) + "\"}\n",
+		`{"a":"YQ=="}` + strings.Repeat(" ", sidecar.MaxMessage) + "\n",
 	} {
 		f := sidecar.NewFeed(strings.NewReader(bad + line("slot", "good")))
 		_, err := f.Next()

@@ -14,9 +14,9 @@ import (
 const (
 	maxElements = 1 << 20
 	maxText     = 16 << 20
-	maxSource   = 1 << 20 // of a file, in bytes
-	maxNesting  = 1 << 10 // of brackets: the parser recurses
-	maxHeap     = 1 << 30 // of all that a script makes together
+	maxSource   = 256 << 10 // of a file, in bytes
+	maxNesting  = 1 << 10   // of brackets: the parser recurses
+	maxHeap     = 1 << 30   // of all that a script makes together
 )
 
 // heapEvery is how many steps lie between two looks at the heap.

@@ -30,11 +30,7 @@ func credentials() []*Builtin {
 			Doc:    "Refers to a file of the host, absolute, below `~/` or relative to the launch script. A file that every user may read is refused when the launch runs.",
 			Params: []Arg{{Name: "path", Type: "string", Doc: "the file"}},
 			call: func(c *call) (starlark.Value, error) {
-				path := c.str("path", "")
-				if path == "" {
-					c.wrong("path", "is empty")
-				}
-				return secretValue(plan.Secret{Kind: plan.SecretFile, Args: []string{path}}), nil
+				return secretValue(plan.Secret{Kind: plan.SecretFile, Args: []string{hostPath(c, "path")}}), nil
 			},
 		},
 		{

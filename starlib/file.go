@@ -26,8 +26,7 @@ func (f *file) index(tree *syntax.File) {
 	f.starts = map[[2]int32]syntax.Position{}
 	syntax.Walk(tree, func(n syntax.Node) bool {
 		if call, ok := n.(*syntax.CallExpr); ok {
-			start, _ := call.Fn.Span()
-			f.starts[[2]int32{call.Lparen.Line, call.Lparen.Col}] = start
+			f.indexCall(call)
 		}
 		return true
 	})
@@ -40,6 +39,42 @@ func (f *file) index(tree *syntax.File) {
 		}
 	}
 }
+
+// indexCall finds the start of a call, and of the calls in front of it that start
+// there too: a(b).c(d) is two. Asking each for its own start takes the square of
+// the time.
+func (f *file) indexCall(call *syntax.CallExpr) {
+	if _, done := f.starts[place(call)]; done {
+		return
+	}
+	calls := []*syntax.CallExpr{call}
+	front := call.Fn
+	for {
+		switch x := front.(type) {
+		case *syntax.CallExpr:
+			calls = append(calls, x)
+			front = x.Fn
+			continue
+		case *syntax.DotExpr:
+			front = x.X
+			continue
+		case *syntax.IndexExpr:
+			front = x.X
+			continue
+		case *syntax.SliceExpr:
+			front = x.X
+			continue
+		}
+		break
+	}
+	start, _ := front.Span()
+	for _, c := range calls {
+		f.starts[place(c)] = start
+	}
+}
+
+// place is where the interpreter says that a call is.
+func place(call *syntax.CallExpr) [2]int32 { return [2]int32{call.Lparen.Line, call.Lparen.Col} }
 
 // doc returns the string or the comment at the head of the file.
 func (f *file) doc() string {

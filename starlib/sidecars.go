@@ -10,7 +10,7 @@ import (
 )
 
 // sidecarLimits hold for bottle's own containers. A gate that carries a thousand
-// tunnels stays below; see docs/performance.md.
+// tunnels stays below.
 var sidecarLimits = plan.Limits{Memory: 512 << 20, PIDs: 512} //nolint:gochecknoglobals // a constant in all but syntax
 
 func (l *lowering) sidecars(n *network) {

@@ -43,7 +43,7 @@ type session struct {
 	out, err bytes.Buffer
 }
 
-func launch(t *testing.T, ctx context.Context, env []string, args ...string) *session { //nolint:revive // the test comes first
+func launch(t *testing.T, ctx context.Context, env []string, args ...string) *session {
 	t.Helper()
 	s := &session{t: t, name: fmt.Sprintf("t-%d-%d", os.Getpid(), time.Now().UnixNano()%1e9)}
 	args = append([]string{"run", "../examples/hello.star", "--yes", "--progress", "plain", "--name", s.name}, args...)
@@ -75,7 +75,7 @@ func (s *session) sweep() {
 		"docker ps -aq --filter label=bottle.launch=%s | xargs -r docker rm -f",
 		"docker network ls -q --filter label=bottle.launch=%s | xargs -r docker network rm",
 	} {
-		_ = exec.Command("sh", "-c", fmt.Sprintf(script, s.name)).Run() //nolint:noctx,gosec // also after the test's end
+		_ = exec.Command("sh", "-c", fmt.Sprintf(script, s.name)).Run() //nolint:noctx // also after the test's end
 	}
 }
 

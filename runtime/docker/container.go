@@ -18,8 +18,8 @@ import (
 )
 
 // loopbackDNS is the resolver of a container that has none: nothing listens
-// there, so the engine's own resolver refuses every outside name at once, inside
-// the container's namespace, and forwards nothing from the host's.
+// there, inside the container's own namespace, so the engine's resolver finds no
+// answer for outside names and forwards nothing from the host's.
 const loopbackDNS = "127.0.0.1"
 
 func (e *Engine) createContainer(ctx context.Context, n *plan.Node, op plan.Container) error {
@@ -128,8 +128,13 @@ func (e *Engine) hostConfig(op plan.Container) (*container.HostConfig, error) {
 	if op.Role == plan.Sidecar {
 		host.Init = nil // one static process; a second one only costs its start
 	}
+	if op.DNS == nil {
+		// The engine's own resolver says nothing when nobody answers it, so the
+		// wait is the client's.
+		host.DNSOptions = []string{"timeout:1", "attempts:1"}
+	}
 	if op.OpenDNS {
-		host.DNS, host.DNSSearch = nil, nil
+		host.DNS, host.DNSSearch, host.DNSOptions = nil, nil, nil
 	}
 	if op.DNS != nil {
 		addr, err := e.address(*op.DNS)

@@ -130,8 +130,9 @@ func (e *Engine) Undo(ctx context.Context, n *plan.Node) error {
 		return e.remove(ctx, n, containers{e.c})
 	case plan.Start:
 		return e.stop(ctx, op)
+	case plan.Image, plan.ImageBuild, plan.ImageRootfs, plan.ImageSidecar: // they outlive launches
 	}
-	return nil // images outlive launches
+	return nil
 }
 
 // sure remembers a create whose outcome nobody knows: the request may still be
@@ -152,7 +153,7 @@ func answered(err error) bool {
 }
 
 // nameParts is what may not stand in the name of an object.
-var nameParts = regexp.MustCompile(`[^a-zA-Z0-9_.-]+`) //nolint:gochecknoglobals // compiled once
+var nameParts = regexp.MustCompile(`[^a-zA-Z0-9_.-]+`)
 
 // name is the name of n's object on the engine.
 func (e *Engine) name(id plan.ID) string {

@@ -29,6 +29,7 @@ func (e *Engine) image(ctx context.Context, n *plan.Node) (string, error) {
 		return e.rootfs(ctx, n, op)
 	case plan.ImageSidecar:
 		return e.sidecar(ctx, n)
+	case plan.Network, plan.Volume, plan.Container, plan.Start:
 	}
 	return "", fmt.Errorf("%T makes no image", n.Op)
 }

@@ -6,6 +6,7 @@ import (
 	"hash/fnv"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/docker/docker/api/types/network"
@@ -117,12 +118,7 @@ func offset(a netip.Addr, n uint32) netip.Addr {
 }
 
 func overlaps(p netip.Prefix, taken []netip.Prefix) bool {
-	for _, t := range taken {
-		if p.Overlaps(t) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(taken, p.Overlaps)
 }
 
 // isOverlap reports whether the engine refused a subnet because another network

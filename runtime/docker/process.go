@@ -46,6 +46,10 @@ const maxLine = 1 << 20
 // tailLines is how many lines of standard error an error quotes.
 const tailLines = 5
 
+// detachKeys is a sequence that nobody types. By default the engine swallows
+// Ctrl-P, which is how shells and editors go up a line.
+const detachKeys = "ctrl-@,ctrl-^,ctrl-_,ctrl-@"
+
 // attach connects to the streams of a created container and registers for its
 // exit, both before it starts.
 func (e *Engine) attach(ctx context.Context, n *plan.Node, c plan.Container) (*process, error) {
@@ -59,6 +63,7 @@ func (e *Engine) attach(ctx context.Context, n *plan.Node, c plan.Container) (*p
 	var err error
 	p.conn, err = e.c.api.ContainerAttach(long, p.name, container.AttachOptions{
 		Stream: true, Stdin: feed || p.streams.In != nil, Stdout: true, Stderr: true,
+		DetachKeys: detachKeys,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("attaching: %w", err)

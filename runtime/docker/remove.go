@@ -67,29 +67,20 @@ const maxRefusals = 5
 // remove removes the object of n if it is ours, and waits until it is gone.
 func (e *Engine) remove(ctx context.Context, n *plan.Node, k kind) error {
 	name := e.name(n.ID)
+	deadline := time.Now()
 	e.mu.Lock()
-	unsure := e.unsure[n.ID]
+	if e.unsure[n.ID] {
+		deadline = deadline.Add(lateCreate)
+	}
 	e.mu.Unlock()
-	deadline := time.Now().Add(lateCreate)
 	refused := 0
 	for wait := 20 * time.Millisecond; ; wait = min(2*wait, 500*time.Millisecond) {
-		labels, err := k.labels(ctx, name)
-		switch {
-		case cerrdefs.IsNotFound(err) && (!unsure || time.Now().After(deadline)):
+		gone, err := e.removeOnce(ctx, name, k)
+		if gone && !time.Now().Before(deadline) {
 			return nil
-		case cerrdefs.IsNotFound(err): // may still appear
-		case err != nil:
+		}
+		if err != nil && !passing(err) {
 			if refused++; refused > maxRefusals {
-				return fmt.Errorf("%w; remove it with: bottle prune %s", err, e.l.Name)
-			}
-		case labels[LabelLaunch] != e.l.Name || labels[LabelOwner] != e.l.Owner:
-			return nil // somebody else's, which is why our create failed
-		default:
-			err := k.remove(ctx, name)
-			if err == nil || cerrdefs.IsNotFound(err) {
-				return nil
-			}
-			if refused++; !passing(err) && refused > maxRefusals {
 				return fmt.Errorf("%w; remove it with: bottle prune %s", err, e.l.Name)
 			}
 		}
@@ -99,6 +90,21 @@ func (e *Engine) remove(ctx context.Context, n *plan.Node, k kind) error {
 		case <-time.After(wait):
 		}
 	}
+}
+
+// removeOnce tries once, and reports whether nothing of ours has the name.
+func (e *Engine) removeOnce(ctx context.Context, name string, k kind) (gone bool, err error) {
+	labels, err := k.labels(ctx, name)
+	switch {
+	case cerrdefs.IsNotFound(err):
+		return true, nil
+	case err != nil:
+		return false, err
+	case labels[LabelLaunch] != e.l.Name || labels[LabelOwner] != e.l.Owner:
+		return true, nil // somebody else's, which is why our create failed
+	}
+	err = k.remove(ctx, name)
+	return err == nil || cerrdefs.IsNotFound(err), err
 }
 
 // passing reports whether the engine's refusal to remove something passes by

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -133,7 +134,7 @@ func (j *Journal) Audit(line []byte) { j.write(j.audit, line) }
 func (j *Journal) write(f *os.File, line []byte) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if _, err := f.Write(append(line[:len(line):len(line)], '\n')); err != nil && j.err == nil {
+	if _, err := f.Write(append(slices.Clip(line), '\n')); err != nil && j.err == nil {
 		j.err = fmt.Errorf("writing the journal: %w", err)
 	}
 }

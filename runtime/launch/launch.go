@@ -78,13 +78,13 @@ func (l *Launch) Material(ctx context.Context, s plan.Source) ([]byte, error) {
 	return l.material.bytes(ctx, s)
 }
 
-// Interrupted is the cause of a launch that a signal ended.
-type Interrupted struct{ Signal syscall.Signal }
+// InterruptedError is the cause of a launch that a signal ended.
+type InterruptedError struct{ Signal syscall.Signal }
 
-func (e Interrupted) Error() string { return "interrupted by " + e.Signal.String() }
+func (e InterruptedError) Error() string { return "interrupted by " + e.Signal.String() }
 
 // ExitCode is the exit status that shells give a process ended by the signal.
-func (e Interrupted) ExitCode() int { return 128 + int(e.Signal) }
+func (e InterruptedError) ExitCode() int { return 128 + int(e.Signal) }
 
 // Run brings the plan up on e, waits for the agents, takes everything down and
 // returns the exit status: that of the first agent of the plan that failed, or 0.
@@ -177,7 +177,7 @@ func waitFor(ctx context.Context, e Engine, index int, n *plan.Node) end {
 	op, _ := n.Op.(plan.Container)
 	if limit := time.Duration(op.Limits.Timeout) * time.Second; limit > 0 {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, limit, timedOut{n, limit})
+		ctx, cancel = context.WithTimeoutCause(ctx, limit, timeoutError{n, limit})
 		defer cancel()
 	}
 	code, err := e.Wait(ctx, n.ID)
@@ -187,17 +187,17 @@ func waitFor(ctx context.Context, e Engine, index int, n *plan.Node) end {
 	return end{index, code, err}
 }
 
-type timedOut struct {
+type timeoutError struct {
 	node  *plan.Node
 	limit time.Duration
 }
 
-func (t timedOut) Error() string {
+func (t timeoutError) Error() string {
 	return fmt.Sprintf("%s: %s: reached its time limit of %v", t.node.Place(), t.node.ID, t.limit)
 }
 
 // ExitCode is that of timeout(1).
-func (timedOut) ExitCode() int { return ExitTimeout }
+func (timeoutError) ExitCode() int { return ExitTimeout }
 
 // exitCode is the status that err asks for, or ExitFailure.
 func exitCode(err error) int {
@@ -236,6 +236,7 @@ func stepTimeout(n *plan.Node) time.Duration {
 		return 30 * time.Minute
 	case plan.Start:
 		return 5 * time.Minute // a database may be healthy late
+	case plan.Network, plan.Volume, plan.Container:
 	}
 	return 2 * time.Minute
 }

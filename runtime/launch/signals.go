@@ -51,7 +51,7 @@ func (s *signals) loop(ctx context.Context) {
 			return
 		case <-deadline:
 			s.warn("the agent did not stop within " + stopGrace.String() + ": killing it")
-			s.cancel(Interrupted{first})
+			s.cancel(InterruptedError{first})
 			deadline = nil
 		case in := <-s.in:
 			sig, _ := in.(syscall.Signal)
@@ -71,7 +71,7 @@ func (s *signals) loop(ctx context.Context) {
 func (s *signals) pass(ctx context.Context, sig syscall.Signal, again bool) bool {
 	if !s.forward.Load() || (again && ends(sig)) {
 		if ends(sig) {
-			s.cancel(Interrupted{sig})
+			s.cancel(InterruptedError{sig})
 		}
 		return false
 	}

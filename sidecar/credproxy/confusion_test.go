@@ -33,9 +33,9 @@ func stray(a *upstream, r *http.Request) string {
 		return "the path is not canonical"
 	case r.Host != a.host():
 		return "the host is another"
-	case len(first) > 0 && (len(first) > 1 || first[0] != "Bearer "+canary || len(second) > 0 || !strings.HasPrefix(path, "/pub/ok/") || r.Method != http.MethodGet && r.Method != http.MethodPost):
+	case len(first) > 0 && (len(first) > 1 || first[0] != "Bearer "+canary || len(second) > 0 || !strings.HasPrefix(path+"/", "/pub/ok/") || r.Method != http.MethodGet && r.Method != http.MethodPost):
 		return "the credential is not for this"
-	case len(second) > 0 && (len(second) > 1 || second[0] != "another-secret-of-the-launch" || !strings.HasPrefix(path, "/adm") || r.Method != http.MethodGet):
+	case len(second) > 0 && (len(second) > 1 || second[0] != "another-secret-of-the-launch" || !strings.HasPrefix(path+"/", "/adm/") || r.Method != http.MethodGet):
 		return "the admin's credential is not for this"
 	case len(first)+len(second) == 0:
 		return "no credential at all"

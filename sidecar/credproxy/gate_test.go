@@ -98,6 +98,8 @@ func TestThroughTheGate(t *testing.T) {
 	if res, body := p.do("GET", "/plain/y", http.Header{"Proxy-Authorization": {"mine"}}, nil); res.Code != 200 || body != "plain" {
 		t.Fatalf("%d %s", res.Code, body)
 	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	want := "Basic " + base64.StdEncoding.EncodeToString([]byte("cred-proxy:"+token))
 	for i, target := range []string{"example.com:443", "http://svc:8080/x/y"} {
 		r := g.seen[i]

@@ -27,6 +27,10 @@ func (r *route) incoming(res *http.Response, routes []*route, proxied bool) erro
 	for _, name := range []string{"Set-Cookie", "Set-Cookie2", "Alt-Svc"} {
 		res.Header.Del(name)
 	}
+	if len(res.Trailer) > 0 {
+		res.Header.Del("Content-Length") // HTTP/1.1 has both in no message, HTTP/2 has
+		res.ContentLength = -1
+	}
 	if r.scrub == nil {
 		return nil
 	}

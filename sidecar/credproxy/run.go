@@ -87,7 +87,12 @@ func (s *server) Apply(inputs, message sidecar.Message) error {
 	if err != nil {
 		return err
 	}
-	next, err := newTable(config, inputs)
+	old := s.proxy.table.Load()
+	var former []*route
+	if old != nil {
+		former = old.routes
+	}
+	next, err := newTable(config, inputs, former)
 	if err != nil {
 		return err
 	}
@@ -95,7 +100,6 @@ func (s *server) Apply(inputs, message sidecar.Message) error {
 	if err := unknown(message, slots); err != nil {
 		return err
 	}
-	old := s.proxy.table.Load()
 	switch {
 	case old == nil:
 	case old.config.Listen != next.config.Listen:

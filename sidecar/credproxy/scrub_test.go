@@ -155,6 +155,17 @@ func TestSecretsOfOneHost(t *testing.T) {
 	}
 }
 
+// After a refresh the value until then is still not shown.
+func TestFormerSecretsAreCleaned(t *testing.T) {
+	u := serve(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, canary+" second-value") })
+	p := one(t, u, credproxy.Route{Auth: bearer()})
+	p.send(inputs{slot: "second-value"}.line())
+	p.wait("applied", 1)
+	if _, body := p.do("GET", "/api/", nil, nil); strings.Trim(body, "* ") != "" {
+		t.Errorf("%s", body)
+	}
+}
+
 // A scrubber in pieces hides what one over the whole hides, changes nothing else,
 // and never waits for more where nothing has begun.
 func FuzzScrubber(f *testing.F) {

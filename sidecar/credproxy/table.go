@@ -20,8 +20,10 @@ type table struct {
 	transport *http.Transport
 }
 
-// newTable makes a table of what came over standard input.
-func newTable(config Config, inputs sidecar.Message) (*table, error) {
+// newTable makes a table of what came over standard input. The credentials of
+// former, the routes until now, are searched for a while longer: an upstream may
+// still give back what it got with them.
+func newTable(config Config, inputs sidecar.Message, former []*route) (*table, error) {
 	if err := config.Validate(); err != nil {
 		return nil, err
 	}
@@ -45,7 +47,7 @@ func newTable(config Config, inputs sidecar.Message) (*table, error) {
 	slices.SortStableFunc(t.routes, func(a, b *route) int { return len(b.Path) - len(a.Path) })
 	headers := map[string]bool{}
 	for _, r := range t.routes {
-		r.scrub, r.strip = t.scrubberFor(r), headers
+		r.scrub, r.strip = scrubberFor(r, slices.Concat(former, t.routes)), headers
 		if r.cred != nil {
 			headers[normalName(r.cred.header)] = true
 		}
@@ -53,11 +55,11 @@ func newTable(config Config, inputs sidecar.Message) (*table, error) {
 	return t, nil
 }
 
-// scrubberFor finds the credentials of every route to the host of r: an upstream
+// scrubberFor finds the credentials of all routes to the host of r: an upstream
 // may give back to one request what it was given with another.
-func (t *table) scrubberFor(r *route) *scrubber {
+func scrubberFor(r *route, all []*route) *scrubber {
 	var secrets [][]byte
-	for _, other := range t.routes {
+	for _, other := range all {
 		if other.cred != nil && other.base.Hostname() == r.base.Hostname() {
 			other.cred.secrets(func(s []byte) { secrets = append(secrets, s) })
 		}

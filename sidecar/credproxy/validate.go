@@ -118,6 +118,9 @@ func (r *Route) upstream() (*url.URL, error) {
 	if err != nil {
 		return bad(err.Error())
 	}
+	if u.Scheme == "http" && !isInside(u.Hostname()) {
+		return bad("is not inside the launch, where alone plain_http may go: write https, or the name of a service")
+	}
 	path := ""
 	if u.Path != "" {
 		if path, err = sidecar.CanonicalPath(u.EscapedPath()); err != nil {
@@ -125,6 +128,17 @@ func (r *Route) upstream() (*url.URL, error) {
 		}
 	}
 	return &url.URL{Scheme: u.Scheme, Host: host, Path: strings.TrimSuffix(path, "/")}, nil
+}
+
+// isInside reports whether host may be a container of the launch: a name of one
+// label, or a private address.
+func isInside(host string) bool {
+	if addr, ok := sidecar.ParseAddr(host); ok {
+		_, private := sidecar.PrivateAddr(addr)
+		_, metadata := sidecar.MetadataAddr(addr)
+		return private && !metadata
+	}
+	return !strings.Contains(strings.TrimSuffix(host, "."), ".")
 }
 
 // canonicalUpstreamHost returns the host of u, and the port where it is not the

@@ -142,7 +142,12 @@ func (x *exchange) passthrough(conn *peeked) (reason string) {
 	if err := x.checkSNI(name, false); err != nil {
 		return err.Error()
 	}
-	ctx, done := x.gate.follow(context.Background(), ask{client: x.client, target: x.target})
+	a := ask{client: x.client, target: x.target, blind: true}
+	v := x.force.policy.decide(a)
+	if !v.ok {
+		return v.reason
+	}
+	ctx, done := x.gate.follow(context.Background(), a)
 	defer done()
 	up, err := x.force.ways[x.client].DialContext(ctx, "tcp", x.target.String())
 	if err != nil {
@@ -150,7 +155,6 @@ func (x *exchange) passthrough(conn *peeked) (reason string) {
 	}
 	defer context.AfterFunc(ctx, func() { _ = conn.Close(); _ = up.Close() })()
 	in, out := relay(conn, up, tape.read)
-	v := x.force.policy.decide(ask{client: x.client, target: x.target})
 	ev := x.event(sidecar.Allow, http.StatusOK, v)
 	ev.BytesIn, ev.BytesOut = in, out
 	x.gate.events.Audit(ev)

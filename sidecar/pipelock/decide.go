@@ -81,12 +81,14 @@ type ask struct {
 	method  string
 	path    string // canonical
 	pathErr error
+	// blind is a tunnel that nobody reads: what it may carry is not known.
+	blind bool
 }
 
 // decide says whether a may go on, by names alone.
 func (p *policy) decide(a ask) verdict {
 	for i := range p.Deny {
-		if r := &p.Deny[i]; r.matches(a) && (a.method != "" || r.whole()) {
+		if r := &p.Deny[i]; r.denies(a) {
 			return verdict{rule: r, reason: fmt.Sprintf("%s is denied by the script", a.target.host)}
 		}
 	}
@@ -114,9 +116,16 @@ func (p *policy) decide(a ask) verdict {
 // whole reports whether a rule is about everything of its host.
 func (r *Rule) whole() bool { return len(r.Methods) == 0 && len(r.Paths) == 0 }
 
-func (r *Rule) matches(a ask) bool {
-	return sidecar.MatchHost(r.Host, a.target.host) && (len(r.Ports) == 0 || slices.Contains(r.Ports, a.target.port)) &&
-		(len(r.Methods) == 0 || slices.Contains(r.Methods, a.method)) && r.path(a)
+// denies reports whether r, of Deny, is about a. In doubt it is: a path that cannot
+// be read may be any.
+func (r *Rule) denies(a ask) bool {
+	if !sidecar.MatchHost(r.Host, a.target.host) || len(r.Ports) > 0 && !slices.Contains(r.Ports, a.target.port) {
+		return false
+	}
+	if a.method == "" {
+		return a.blind || r.whole()
+	}
+	return (len(r.Methods) == 0 || slices.Contains(r.Methods, a.method)) && (a.pathErr != nil || r.path(a))
 }
 
 func (r *Rule) path(a ask) bool {
@@ -132,6 +141,8 @@ func (r *Rule) refuses(a ask) string {
 	switch {
 	case !slices.Contains(ports, a.target.port):
 		return fmt.Sprintf("port %d of %s is not allowed", a.target.port, a.target.host)
+	case a.blind && (!r.whole() || r.MaxBody > 0):
+		return fmt.Sprintf("%s is allowed for some requests only, and its tunnel is passed through unread", a.target.host)
 	case a.method == "":
 		return ""
 	case len(r.Methods) > 0 && !slices.Contains(r.Methods, a.method):

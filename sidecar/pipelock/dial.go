@@ -100,7 +100,11 @@ func (g *Gate) transport(p *policy) (*http.Transport, error) {
 		ExpectContinueTimeout:  time.Second,
 		MaxResponseHeaderBytes: 1 << 20,
 	}
-	roots, err := sidecar.Roots([]byte(p.Trust))
+	var extra [][]byte
+	if p.Trust != "" {
+		extra = append(extra, []byte(p.Trust))
+	}
+	roots, err := sidecar.Roots(extra...)
 	if err != nil {
 		return nil, err
 	}

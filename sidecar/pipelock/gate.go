@@ -234,22 +234,20 @@ func (x *exchange) forward() {
 	ctx, done := x.gate.follow(x.r.Context(), a)
 	defer done()
 	x.r = x.r.WithContext(ctx)
-	body, found, err := x.read(v)
+	body, err := x.read(v)
 	if err != nil {
 		x.refuseBody(v, err)
 		return
 	}
-	x.send(v, body, found)
+	x.send(v, body)
 }
 
 // send hands the request to the upstream and its answer to the client.
-func (x *exchange) send(v verdict, body *outgoing, found string) {
+func (x *exchange) send(v verdict, body *outgoing) {
 	x.r.Body = body
+	x.r.Trailer = nil // nobody read it
 	answer := &counting{ResponseWriter: x.w}
 	decision := sidecar.Allow
-	if found != "" {
-		decision, v.reason = sidecar.Warn, found
-	}
 	status := 0
 	proxy := &httputil.ReverseProxy{
 		Transport:     x.force.ways[x.client],
@@ -294,6 +292,10 @@ func (x *exchange) send(v verdict, body *outgoing, found string) {
 		},
 	}
 	defer func() {
+		if found := body.found.Load(); found != nil && decision == sidecar.Allow {
+			decision = sidecar.Warn
+			v.reason = strings.TrimPrefix(v.reason+"; "+*found, "; ")
+		}
 		ev := x.event(decision, status, v)
 		ev.BytesIn, ev.BytesOut = body.n.Load(), answer.n.Load()
 		x.gate.events.Audit(ev)

@@ -4,12 +4,13 @@ import (
 	"bytes"
 	"compress/gzip"
 	"compress/zlib"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/textproto"
-	"net/url"
+	"strconv"
 	"strings"
 
 	"github.com/bottle-run/bottle/sidecar"
@@ -44,7 +45,7 @@ func (x *exchange) refuseBody(v verdict, err error) {
 
 // read looks for secrets in the request, and returns the body to send on. A
 // secret is an error, or with dlp "warn" a remark.
-func (x *exchange) read(v verdict) (body *outgoing, found string, err error) {
+func (x *exchange) read(v verdict) (body *outgoing, err error) {
 	limited := io.Reader(x.r.Body)
 	if v.rule != nil && v.rule.MaxBody > 0 {
 		limited = &bounded{x.r.Body, v.rule.MaxBody}
@@ -53,37 +54,40 @@ func (x *exchange) read(v verdict) (body *outgoing, found string, err error) {
 	if mode == "off" || v.own {
 		// What goes to the launch's own helpers has not left. What the cred-proxy
 		// sends on comes through here again.
-		return &outgoing{Reader: limited, closer: x.r.Body}, "", nil
+		return &outgoing{Reader: limited, closer: x.r.Body}, nil
 	}
+	body = &outgoing{closer: x.r.Body}
 	remark := func(where, rule string) error {
 		reason := fmt.Sprintf("%s holds what looks like a secret (gitleaks rule %s)", where, rule)
 		if mode == "block" {
 			return &blockedError{reason}
 		}
-		found = reason
+		body.found.Store(&reason)
 		return nil
 	}
 	if where, rule := x.scanHead(v); rule != "" {
 		if err := remark(where, rule); err != nil {
-			return nil, "", err
+			return nil, err
 		}
 	}
 	start, err := io.ReadAll(io.LimitReader(limited, wholeBody+1))
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
-	s := &scanning{scanner: x.gate.scanner, src: limited, remark: remark, block: mode == "block", encoding: x.r.Header.Get("Content-Encoding")}
+	s := &scanning{scanner: x.gate.scanner, src: limited, remark: remark, block: mode == "block", encoding: strings.Join(x.r.Header.Values("Content-Encoding"), ",")}
 	if len(start) <= wholeBody {
 		if err := s.whole(start); err != nil {
-			return nil, "", err
+			return nil, err
 		}
-		return &outgoing{Reader: bytes.NewReader(start), closer: x.r.Body}, found, nil
+		body.Reader = bytes.NewReader(start)
+		return body, nil
 	}
 	if s.encoding != "" && !strings.EqualFold(s.encoding, "identity") && s.block {
-		return nil, "", &blockedError{fmt.Sprintf("a compressed body of more than %d bytes cannot be read", wholeBody)}
+		return nil, &blockedError{fmt.Sprintf("a compressed body of more than %d bytes cannot be read", wholeBody)}
 	}
 	s.pending = start
-	return &outgoing{Reader: s, closer: x.r.Body}, found, nil
+	body.Reader = s
+	return body, nil
 }
 
 // bounded is a body that may not be longer than its rule says.
@@ -121,6 +125,9 @@ func (x *exchange) scanHead(v verdict) (where, rule string) {
 			continue
 		}
 		for _, value := range values {
+			if name == "Sec-Websocket-Key" && isNonce(value) {
+				continue // random by its nature (RFC 6455, 4.1), as a secret is
+			}
 			parts = append(parts, struct{ where, text string }{"the header " + name, name + ": " + value})
 		}
 	}
@@ -132,13 +139,31 @@ func (x *exchange) scanHead(v verdict) (where, rule string) {
 	return "", ""
 }
 
-// unescape decodes a query as far as it can be.
+// isNonce reports whether value is what RFC 6455 asks for: 16 bytes in base64.
+func isNonce(value string) bool {
+	b, err := base64.StdEncoding.Strict().DecodeString(value)
+	return err == nil && len(b) == 16
+}
+
+// unescape decodes what is escaped in s, and leaves what is not well escaped: one
+// stray percent sign must not hide the rest.
 func unescape(s string) string {
-	plain, err := url.QueryUnescape(s)
-	if err != nil {
-		return s
+	var b strings.Builder
+	b.Grow(len(s))
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		if c == '+' {
+			c = ' '
+		}
+		if c == '%' && i+2 < len(s) {
+			if n, err := strconv.ParseUint(s[i+1:i+3], 16, 8); err == nil {
+				c = byte(n)
+				i += 2
+			}
+		}
+		b.WriteByte(c)
 	}
-	return plain
+	return b.String()
 }
 
 // scanning looks through a body that is too long to be read first.
@@ -170,7 +195,7 @@ func (s *scanning) look(text []byte) error {
 		return nil
 	}
 	f, ok := s.scanner.find(text)
-	if !ok && bytes.IndexByte(text, '%') >= 0 && len(text) <= wholeBody {
+	if !ok && bytes.IndexByte(text, '%') >= 0 {
 		f, ok = s.scanner.find([]byte(unescape(string(text))))
 	}
 	if !ok {

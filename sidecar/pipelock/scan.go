@@ -85,18 +85,7 @@ type span struct{ start, end int }
 func (s *Scanner) try(r *scanRule, text []byte, w span) (finding, bool) {
 	window := text[w.start:w.end]
 	for _, m := range r.compile().FindAllSubmatchIndex(window, -1) {
-		match := string(window[m[0]:m[1]])
-		secret := match
-		if g := r.group; g > 0 && 2*g+1 < len(m) && m[2*g] >= 0 {
-			secret = string(window[m[2*g]:m[2*g+1]])
-		} else if g == 0 {
-			for i := 2; i+1 < len(m); i += 2 {
-				if m[i] >= 0 && m[i+1] > m[i] {
-					secret = string(window[m[i]:m[i+1]])
-					break
-				}
-			}
-		}
+		match, secret := string(window[m[0]:m[1]]), r.secret(window, m)
 		if r.entropy > 0 && shannon(secret) <= r.entropy {
 			continue
 		}
@@ -112,6 +101,19 @@ func (s *Scanner) try(r *scanRule, text []byte, w span) (finding, bool) {
 		return finding{r.id, w.start + m[0], w.start + m[1]}, true
 	}
 	return finding{}, false
+}
+
+// secret returns the part of a match that is the secret.
+func (r *scanRule) secret(window []byte, m []int) string {
+	if g := r.group; g > 0 && 2*g+1 < len(m) && m[2*g] >= 0 {
+		return string(window[m[2*g]:m[2*g+1]])
+	}
+	for i := 2; r.group == 0 && i+1 < len(m); i += 2 {
+		if m[i] >= 0 && m[i+1] > m[i] {
+			return string(window[m[i]:m[i+1]])
+		}
+	}
+	return string(window[m[0]:m[1]])
 }
 
 func lineAround(text []byte, start, end int) string {

@@ -32,6 +32,7 @@ type outgoing struct {
 	io.Reader
 	closer io.Closer
 	n      atomic.Int64
+	found  atomic.Pointer[string] // a remark about it; may come while it leaves
 }
 
 // Read implements io.Reader.

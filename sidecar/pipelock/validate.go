@@ -18,11 +18,9 @@ func (c *Config) Validate() error {
 	if !slices.Contains([]string{"block", "warn", "off"}, c.DLP) {
 		return fmt.Errorf("dlp is %q, not block, warn or off", c.DLP)
 	}
-	for _, rules := range [][]Rule{c.Allow, c.Deny, c.Upstreams} {
-		for _, r := range rules {
-			if err := r.validate(); err != nil {
-				return err
-			}
+	for _, r := range slices.Concat(c.Allow, c.Deny, c.Upstreams) {
+		if err := r.validate(); err != nil {
+			return err
 		}
 	}
 	for _, h := range slices.Concat(c.Passthrough, c.Private) {

@@ -21,8 +21,8 @@ import (
 	"time"
 )
 
-// names are what the two servers of the demo are called.
-var names = []string{"acme-api", "acme-notes"}
+// names returns what the two servers of the demo are called.
+func names() []string { return []string{"acme-api", "acme-notes"} }
 
 func main() {
 	dir := flag.String("init", "", "make the certificates in this directory")
@@ -59,8 +59,8 @@ func certificates(dir string) error {
 	}
 	ca := template("Acme private CA")
 	ca.IsCA, ca.KeyUsage = true, x509.KeyUsageCertSign
-	leaf := template(names[0])
-	leaf.DNSNames, leaf.KeyUsage = names, x509.KeyUsageDigitalSignature
+	leaf := template(names()[0])
+	leaf.DNSNames, leaf.KeyUsage = names(), x509.KeyUsageDigitalSignature
 	leaf.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
 	caDER, err := x509.CreateCertificate(rand.Reader, ca, ca, caKey.Public(), caKey)
 	if err != nil {

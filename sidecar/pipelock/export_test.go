@@ -1,0 +1,64 @@
+package pipelock
+
+import (
+	"bytes"
+	"io"
+)
+
+// An Ask is what a test wants to know of a policy.
+type Ask struct {
+	Client, Scheme, Authority string
+	Port                      int // where the authority names none
+	Method, Path              string
+	PathErr                   error
+	Blind                     bool
+}
+
+// Decide returns the reason of a refusal, or "".
+func Decide(c Config, a Ask) (string, error) {
+	p, err := newPolicy(c)
+	if err != nil {
+		return "", err
+	}
+	t, err := newTarget(a.Scheme, a.Authority, a.Port)
+	if err != nil {
+		return err.Error(), nil
+	}
+	v := p.decide(ask{client: a.Client, target: t, method: a.Method, path: a.Path, pathErr: a.PathErr, blind: a.Blind})
+	if v.ok != (v.reason == "") {
+		panic("a verdict that is neither")
+	}
+	return v.reason, nil
+}
+
+// Target returns what an authority is read as.
+func Target(authority string) (host string, port int, err error) {
+	t, err := newTarget("https", authority, 443)
+	return t.host, t.port, err
+}
+
+// Find returns the rule that finds a secret in text, or "".
+func (s *Scanner) Find(text []byte) string {
+	f, _ := s.find(text)
+	return f.rule
+}
+
+// Stream returns what leaves of a body whose start is pending and whose rest
+// comes from src, and why it stopped.
+func (s *Scanner) Stream(pending []byte, src io.Reader) (out []byte, blocked bool) {
+	b := &scanning{
+		scanner: s, src: src, block: true, pending: bytes.Clone(pending),
+		remark: func(_, rule string) error { return &blockedError{rule} },
+	}
+	out, err := io.ReadAll(b)
+	return out, err != nil
+}
+
+// Limits that tests stay below or go above.
+const (
+	WholeBody = wholeBody
+	HoldBack  = holdBack
+)
+
+// States returns how large the automaton of the keywords is.
+func (s *Scanner) States() int { return len(s.words.found) }
