@@ -30,6 +30,7 @@ func newGate(t *testing.T, to string, refuse func(http.ResponseWriter)) *gate {
 	t.Helper()
 	g := new(gate)
 	var wg sync.WaitGroup
+	wg.Add(1) // until the gate is closed: tunnels come and go
 	g.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		g.mu.Lock()
 		g.seen = append(g.seen, r)
@@ -45,6 +46,7 @@ func newGate(t *testing.T, to string, refuse func(http.ResponseWriter)) *gate {
 	}))
 	t.Cleanup(func() {
 		g.Close()
+		wg.Done()
 		wg.Wait()
 	})
 	return g
