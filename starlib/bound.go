@@ -16,6 +16,7 @@ const (
 	maxText     = 16 << 20
 	maxSource   = 256 << 10 // of a file, in bytes
 	maxNesting  = 1 << 10   // of brackets: the parser recurses
+	maxBits     = 1 << 12   // of an int
 	maxHeap     = 1 << 30   // of all that a script makes together
 )
 
@@ -112,7 +113,10 @@ func foresee(op syntax.Token, x, y starlark.Value) error {
 	case syntax.PLUS:
 		return tooLarge(x, size(x)+size(y))
 	case syntax.STAR:
-		if _, ok := x.(starlark.Int); ok {
+		if i, ok := x.(starlark.Int); ok {
+			if j, ok := y.(starlark.Int); ok {
+				return longProduct(i, j)
+			}
 			x, y = y, x
 		}
 		n, ok := y.(starlark.Int)
@@ -121,8 +125,22 @@ func foresee(op syntax.Token, x, y starlark.Value) error {
 			if !small || over != 0 || product > maxText {
 				product = maxText + 1
 			}
-			return tooLarge(x, int(product)) //nolint:gosec // bounded above
+			return tooLarge(x, int(product))
 		}
+	}
+	return nil
+}
+
+// longProduct refuses to multiply ints into more than maxBits: squared some thirty
+// times, a digit takes all the memory, and before that all the time.
+func longProduct(i, j starlark.Int) error {
+	if _, small := i.Int64(); small {
+		if _, small := j.Int64(); small {
+			return nil
+		}
+	}
+	if i.BigInt().BitLen()+j.BigInt().BitLen() > maxBits {
+		return fmt.Errorf("the int would have more than %d bits, which a launch script has no use for", maxBits)
 	}
 	return nil
 }

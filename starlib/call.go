@@ -53,18 +53,9 @@ func (c *call) unpack(args starlark.Tuple, kwargs []starlark.Tuple) error {
 		c.args[c.fn.Params[i].Name] = v
 	}
 	for _, kv := range kwargs {
-		name := string(kv[0].(starlark.String)) //nolint:forcetypeassert // the interpreter's promise
-		if !slices.Contains(c.paramNames(), name) {
-			hint := didYouMean(name, c.paramNames())
-			if hint == "" {
-				hint = "; there " + areOf(c.paramNames())
-			}
-			return c.errorf("there is no parameter %q%s", name, hint)
+		if err := c.bind(string(kv[0].(starlark.String)), kv[1]); err != nil { //nolint:forcetypeassert // the interpreter's promise
+			return err
 		}
-		if _, twice := c.args[name]; twice {
-			return c.errorf("parameter %q is given twice: the call is %s", name, c.fn.brief())
-		}
-		c.args[name] = kv[1]
 	}
 	maps.DeleteFunc(c.args, func(_ string, v starlark.Value) bool { return v == starlark.None })
 	for _, p := range c.fn.Params {
@@ -72,6 +63,22 @@ func (c *call) unpack(args starlark.Tuple, kwargs []starlark.Tuple) error {
 			return c.errorf("parameter %q (%s) is missing: %s", p.Name, p.Type, p.Doc)
 		}
 	}
+	return nil
+}
+
+// bind gives the parameter called name its value.
+func (c *call) bind(name string, v starlark.Value) error {
+	if names := c.paramNames(); !slices.Contains(names, name) {
+		hint := didYouMean(name, names)
+		if hint == "" {
+			hint = "; there " + areOf(names)
+		}
+		return c.errorf("there is no parameter %q%s", name, hint)
+	}
+	if _, twice := c.args[name]; twice {
+		return c.errorf("parameter %q is given twice: the call is %s", name, c.fn.brief())
+	}
+	c.args[name] = v
 	return nil
 }
 
@@ -90,10 +97,11 @@ func (c *call) str(param, def string) string {
 	return s
 }
 
-func (c *call) boolean(param string, def bool) bool {
+// boolean returns a bool, or False when it is not given.
+func (c *call) boolean(param string) bool {
 	v := c.args[param]
 	if v == nil {
-		return def
+		return false
 	}
 	b, ok := v.(starlark.Bool)
 	if !ok {

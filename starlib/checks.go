@@ -66,6 +66,9 @@ func ruleOf(c *call) pipelock.Rule {
 		}
 		r.Ports = append(r.Ports, int(n))
 	}
+	if slices.Equal(r.Ports, []int{80, 443}) {
+		r.Ports = nil // which means the same
+	}
 	return r
 }
 
@@ -89,31 +92,35 @@ func (c *call) globs(param string) []string {
 func (c *call) certificates(param string) string {
 	var all strings.Builder
 	for _, name := range c.strs(param) {
-		rest := c.read(param, name)
-		found := 0
-		for {
+		before := all.Len()
+		for rest := c.read(param, name); ; {
 			var block *pem.Block
 			if block, rest = pem.Decode(rest); block == nil {
 				break
 			}
-			if block.Type != "CERTIFICATE" {
-				c.wrong(param, "%s holds a %s; only certificates belong there", name, strings.ToLower(block.Type))
-				continue
-			}
-			cert, err := x509.ParseCertificate(block.Bytes)
-			if err != nil {
-				c.wrong(param, "%s: %v", name, err)
-			} else if cert.BasicConstraintsValid && !cert.IsCA {
-				c.wrong(param, "%s: the certificate of %q is not that of an authority; give the one that signed it", name, cert.Subject.CommonName)
-			}
-			found++
+			c.authority(param, name, block)
 			_ = pem.Encode(&all, &pem.Block{Type: block.Type, Bytes: block.Bytes}) // a strings.Builder takes everything
 		}
-		if found == 0 {
+		if all.Len() == before {
 			c.wrong(param, "%s holds no certificate in PEM (\"-----BEGIN CERTIFICATE-----\")", name)
 		}
 	}
 	return all.String()
+}
+
+// authority refuses what is not the certificate of an authority.
+func (c *call) authority(param, name string, block *pem.Block) {
+	if block.Type != "CERTIFICATE" {
+		c.wrong(param, "%s holds a %s; only certificates belong there", name, strings.ToLower(block.Type))
+		return
+	}
+	cert, err := x509.ParseCertificate(block.Bytes)
+	switch {
+	case err != nil:
+		c.wrong(param, "%s: %v", name, err)
+	case cert.BasicConstraintsValid && !cert.IsCA:
+		c.wrong(param, "%s: the certificate of %q is not that of an authority; give the one that signed it", name, cert.Subject.CommonName)
+	}
 }
 
 // argv returns a command, or nil when the image's is to be used.

@@ -66,7 +66,7 @@ func content() []*Builtin {
 				{Name: "read_only", Type: "bool", Default: "False", Keyword: true, Doc: "whether the container may only read it"},
 			},
 			call: func(c *call) (starlark.Value, error) {
-				m := plan.Mount{Kind: plan.Bind, Source: hostPath(c, "source"), Target: targetPath(c, "target"), ReadOnly: c.boolean("read_only", false)}
+				m := plan.Mount{Kind: plan.Bind, Source: hostPath(c, "source"), Target: targetPath(c, "target"), ReadOnly: c.boolean("read_only")}
 				refuseSource(c, m.Source)
 				return &opaque[mountDecl]{v: mountDecl{Mount: m}, typ: "mount", text: "mount(" + strconv.Quote(m.Source) + ", " + strconv.Quote(m.Target) + ")"}, nil
 			},
@@ -148,8 +148,8 @@ type mountDecl struct {
 
 func volumeBuiltin(c *call) (starlark.Value, error) {
 	m := mountDecl{
-		Mount:  plan.Mount{Kind: plan.Vol, Target: targetPath(c, "target"), ReadOnly: c.boolean("read_only", false)},
-		volume: c.str("name", ""), keep: c.boolean("keep", false), pos: c.pos, via: c.via,
+		Mount:  plan.Mount{Kind: plan.Vol, Target: targetPath(c, "target"), ReadOnly: c.boolean("read_only")},
+		volume: c.str("name", ""), keep: c.boolean("keep"), pos: c.pos, via: c.via,
 	}
 	if m.keep && m.volume == "" {
 		c.wrong("keep", "a volume that outlives the launch needs a name, by which the next launch finds it")

@@ -52,15 +52,24 @@ func (l *lowering) checkMembers(n *network, g *gate, p *proxy) error {
 			continue
 		}
 		inside++
-		for _, k := range slices.Sorted(maps.Keys(m.op.Env)) {
-			if _, ours := gateEnv()[k]; ours && g != nil {
-				return m.errorf("for parameter \"env\": %s is set by bottle, so that the container finds the gate and trusts its certificates; leave it out", k)
-			}
+		if err := m.checkEnv(); g != nil && err != nil {
+			return err
 		}
 	}
 	subnet, err := netip.ParsePrefix(n.subnet)
 	if room := capacity(subnet, p); err == nil && inside > room {
 		return &Error{Pos: n.pos, Via: n.via, Msg: fmt.Sprintf("network: for parameter \"subnet\": %s has room for %d agents and services, and the script declares %d; write a larger one, or leave subnet out", subnet, room, inside)}
+	}
+	return nil
+}
+
+// checkEnv refuses the variables by which a container finds the gate.
+func (m *member) checkEnv() error {
+	ours := gateEnv()
+	for _, k := range slices.Sorted(maps.Keys(m.op.Env)) {
+		if ours[k] != "" {
+			return m.errorf("for parameter \"env\": %s is set by bottle, so that the container finds the gate and trusts its certificates; leave it out", k)
+		}
 	}
 	return nil
 }

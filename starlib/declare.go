@@ -213,7 +213,7 @@ func pipelockBuiltin(c *call) (starlark.Value, error) {
 
 func containerBuiltin(c *call, role plan.Role) (starlark.Value, error) {
 	m := &member{
-		net: c.network(), name: c.str("name", "agent"), image: c.image("image"), outside: c.boolean("outside", false),
+		net: c.network(), name: c.str("name", "agent"), image: c.image("image"), outside: c.boolean("outside"),
 		pos: c.pos, via: c.via,
 	}
 	checkName(c, m.name)

@@ -73,8 +73,13 @@ func (s *session) locate(err error) error {
 		return s.syntaxError(syn)
 	case errors.As(err, &list):
 		first := s.mistake(list[0].Pos, list[0].Msg)
-		for _, e := range list[1:] {
+		for _, e := range list[1:min(len(list), maxShown)] {
 			first.More = append(first.More, s.mistake(e.Pos, e.Msg))
+		}
+		if rest := len(list) - maxShown; rest > 0 {
+			last := s.mistake(list[maxShown].Pos, list[maxShown].Msg)
+			last.Hint = fmt.Sprintf("here and in %d more places", rest)
+			first.More = append(first.More, last)
 		}
 		return first
 	case errors.As(err, &eval):
@@ -82,6 +87,12 @@ func (s *session) locate(err error) error {
 	}
 	return err
 }
+
+// What is shown of many mistakes, and of a long line.
+const (
+	maxShown = 10
+	maxLine  = 500
+)
 
 // evalError finds the innermost error: one that a module raised while it was
 // loaded arrives wrapped in that of the load.
@@ -116,7 +127,10 @@ func (s *session) quote(e *Error) {
 	if f == nil {
 		return
 	}
-	e.Line = f.line(e.Pos.Line)
+	if e.Line = f.line(e.Pos.Line); len(e.Line) > maxLine {
+		e.Line = "" // no terminal shows it
+		return
+	}
 	for _, h := range hints {
 		if h.line.MatchString(e.Line) && strings.Contains(e.Msg, h.msg) {
 			e.Hint = h.text

@@ -148,8 +148,7 @@ const maxRange = maxElements
 func boundedRange(thread *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 	v, err := starlark.Call(thread, starlark.Universe["range"], args, kwargs)
 	if err != nil {
-		var inner *starlark.EvalError
-		if errors.As(err, &inner) {
+		if inner, ok := errors.AsType[*starlark.EvalError](err); ok {
 			return nil, errors.New(inner.Msg)
 		}
 		return nil, err
@@ -209,8 +208,7 @@ func source(fsys fs.FS, path string) ([]byte, error) {
 
 // pathCause drops the operation and path of an fs.PathError: the label says it.
 func pathCause(err error) error {
-	var p *fs.PathError
-	if errors.As(err, &p) {
+	if p, ok := errors.AsType[*fs.PathError](err); ok {
 		return p.Err
 	}
 	return err

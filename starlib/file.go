@@ -1,6 +1,7 @@
 package starlib
 
 import (
+	"slices"
 	"strings"
 
 	"go.starlark.net/starlark"
@@ -118,14 +119,13 @@ func (s *session) position(p syntax.Position) plan.Pos {
 // caller returns the innermost place in a script on the stack, and the places
 // around it, innermost first.
 func (s *session) caller(stack starlark.CallStack) (pos plan.Pos, via []plan.Pos) {
-	for i := len(stack) - 1; i >= 0; i-- {
-		if stack[i].Pos.Line <= 0 {
-			continue // a builtin
-		}
-		if pos.Line == 0 {
-			pos = s.position(stack[i].Pos)
-		} else {
-			via = append(via, s.position(stack[i].Pos))
+	for _, frame := range slices.Backward(stack) {
+		switch {
+		case frame.Pos.Line <= 0: // a builtin
+		case pos.Line == 0:
+			pos = s.position(frame.Pos)
+		default:
+			via = append(via, s.position(frame.Pos))
 		}
 	}
 	return pos, via

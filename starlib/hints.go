@@ -3,6 +3,7 @@ package starlib
 import (
 	"regexp"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"go.starlark.net/syntax"
@@ -61,18 +62,26 @@ func tokenStart(line []rune, got string) int {
 	i := len(line)
 	switch {
 	case got == "string literal" || got == "bytes literal":
-		i--
-		for i > 0 && (line[i-1] != line[len(line)-1] || i > 1 && line[i-2] == '\\') {
-			i--
-		}
-		i--
+		i = stringStart(line)
 	case got == "newline" || got == "end of file" || got == "indent" || got == "outdent":
 	case strings.HasPrefix(got, "'"):
 		i -= utf8.RuneCountInString(strings.Trim(got, "'"))
 	default: // a word or a number
-		for i > 0 && (line[i-1] == '_' || line[i-1] == '.' || line[i-1] >= '0' && line[i-1] <= '9' || line[i-1]|0x20 >= 'a' && line[i-1]|0x20 <= 'z' || line[i-1] >= utf8.RuneSelf) {
+		for i > 0 && isWord(line[i-1]) {
 			i--
 		}
 	}
 	return max(i, 0)
+}
+
+func isWord(r rune) bool { return r == '_' || r == '.' || unicode.IsLetter(r) || unicode.IsDigit(r) }
+
+// stringStart returns where the string begins that ends line.
+func stringStart(line []rune) int {
+	for i := len(line) - 2; i >= 0; i-- {
+		if line[i] == line[len(line)-1] && (i == 0 || line[i-1] != '\\') {
+			return i
+		}
+	}
+	return 0
 }

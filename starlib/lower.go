@@ -52,48 +52,45 @@ func (s *session) place() error {
 		first := s.containers[0]
 		s.networks = []*network{{name: "default", pos: first.pos, via: first.via}}
 	}
-	names := make([]string, len(s.networks))
-	for i, n := range s.networks {
-		names[i] = n.name
-	}
-	set := func(what string, net **network, pos plan.Pos, via []plan.Pos) error {
-		if *net == nil && len(s.networks) > 1 {
-			return &Error{Pos: pos, Via: via, Msg: fmt.Sprintf("%s: the launch has several networks (%s): say which with network=", what, strings.Join(names, ", "))}
-		}
-		if *net == nil {
-			*net = s.networks[0]
-		}
-		return nil
-	}
-	gates, proxies := map[*network]*gate{}, map[*network]*proxy{}
+	gates, proxies := map[*network]plan.Pos{}, map[*network]plan.Pos{}
 	for _, g := range s.gates {
-		if err := set("pipelock", &g.net, g.pos, g.via); err != nil {
+		if err := s.settle("pipelock", &g.net, gates, g.pos, g.via); err != nil {
 			return err
 		}
-		if old := gates[g.net]; old != nil {
-			return twice("pipelock", g.net, g.pos, g.via, old.pos)
-		}
-		gates[g.net] = g
 	}
 	for _, p := range s.proxies {
-		if err := set("cred_proxy", &p.net, p.pos, p.via); err != nil {
+		if err := s.settle("cred_proxy", &p.net, proxies, p.pos, p.via); err != nil {
 			return err
 		}
-		if old := proxies[p.net]; old != nil {
-			return twice("cred_proxy", p.net, p.pos, p.via, old.pos)
-		}
-		proxies[p.net] = p
 	}
 	for _, m := range s.containers {
-		if err := set(string(m.op.Role), &m.net, m.pos, m.via); err != nil {
+		if err := s.settle(string(m.op.Role), &m.net, nil, m.pos, m.via); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func twice(what string, n *network, pos plan.Pos, via []plan.Pos, old plan.Pos) error {
-	return &Error{Pos: pos, Via: via, Msg: fmt.Sprintf("%s: the network %q has one already, declared at %s; a network has one of a kind", what, n.name, old)}
+// settle places one declaration. Of what a network has one at most, one holds
+// where it stands.
+func (s *session) settle(what string, net **network, one map[*network]plan.Pos, pos plan.Pos, via []plan.Pos) error {
+	if *net == nil && len(s.networks) > 1 {
+		names := make([]string, len(s.networks))
+		for i, n := range s.networks {
+			names[i] = n.name
+		}
+		return &Error{Pos: pos, Via: via, Msg: fmt.Sprintf("%s: the launch has several networks (%s): say which with network=", what, strings.Join(names, ", "))}
+	}
+	if *net == nil {
+		*net = s.networks[0]
+	}
+	if old, twice := one[*net]; twice {
+		return &Error{Pos: pos, Via: via, Msg: fmt.Sprintf("%s: the network %q has one already, declared at %s; a network has one of a kind", what, (*net).name, old)}
+	}
+	if one != nil {
+		one[*net] = pos
+	}
+	return nil
 }
 
 // add appends a node. What goes wrong here is kept: the first is the cause.

@@ -29,8 +29,8 @@ func (l *lowering) member(m *member) {
 	}
 	for _, d := range m.mounts {
 		if d.Kind == plan.Vol {
-			d.Mount.Volume = l.volume(m, d)
-			create = append(create, d.Mount.Volume)
+			d.Volume = l.volume(m, d)
+			create = append(create, d.Volume)
 		}
 		c.Mounts = append(c.Mounts, d.Mount)
 	}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 
 	"go.starlark.net/starlark"
@@ -43,8 +42,30 @@ func language() []*Builtin {
 }
 
 func paramBuiltin(c *call) (starlark.Value, error) {
-	p := Param{Name: c.str("name", ""), Help: c.str("help", ""), Pos: c.pos}
-	def := c.args["default"]
+	p, def := paramOf(c)
+	if c.err != nil {
+		return nil, c.err
+	}
+	if err := c.s.declareParam(c, p); err != nil {
+		return nil, err
+	}
+	text, given := c.s.o.Args[p.Name]
+	switch {
+	case given:
+		return c.argument(p, text)
+	case def != nil:
+		return copied(def), nil
+	}
+	if !slices.ContainsFunc(c.s.missing, func(m Param) bool { return m.Name == p.Name }) {
+		c.s.missing = append(c.s.missing, p)
+	}
+	return stand(p), nil
+}
+
+// paramOf reads what a script says of a parameter. def is nil without a default.
+func paramOf(c *call) (p Param, def starlark.Value) {
+	p = Param{Name: c.str("name", ""), Help: c.str("help", ""), Pos: c.pos}
+	def = c.args["default"]
 	p.Type, p.HasDefault = paramType(def), def != nil
 	if c.given("type") {
 		p.Type = c.oneOf("type", "", paramTypes()...)
@@ -65,20 +86,11 @@ func paramBuiltin(c *call) (starlark.Value, error) {
 		c.wrong("name", "%q is no name for --arg name=value", p.Name)
 	}
 	p.Choices = choices(c, p)
-	if c.err != nil {
-		return nil, c.err
-	}
-	if err := c.s.declareParam(c, p); err != nil {
-		return nil, err
-	}
-	text, given := c.s.o.Args[p.Name]
-	if !given {
-		if def != nil {
-			return frozen(def), nil
-		}
-		c.s.missing = append(c.s.missing, p)
-		return stand(p), nil
-	}
+	return p, def
+}
+
+// argument returns the value of p that --arg spells text.
+func (c *call) argument(p Param, text string) (starlark.Value, error) {
 	v, err := paramValue(p.Type, text)
 	if err != nil {
 		return nil, c.errorf("--arg %s=%s: %v", p.Name, text, err)
@@ -89,57 +101,12 @@ func paramBuiltin(c *call) (starlark.Value, error) {
 	return v, nil
 }
 
-// choices reads the values that p may have, spelled as --arg would.
-func choices(c *call, p Param) []string {
-	var out []string
-	for i, v := range c.list("choices", "values") {
-		if t := paramType(v); t != p.Type && (p.Type != "list" || t != "string") {
-			c.wrong("choices", "element %d is %s, want %s", i, describe(v), strings.Replace(p.Type, "list", "string", 1))
-		}
-		out = append(out, paramText(v))
+// copied returns a list as one of its own, which the script may change; other
+// values cannot change.
+func copied(v starlark.Value) starlark.Value {
+	if l, ok := v.(starlark.Iterable); ok {
+		return starlark.NewList(slices.Collect(starlark.Elements(l)))
 	}
-	p.Choices = out
-	if def := c.args["default"]; def != nil && c.err == nil {
-		if off := offChoice(p, def); off != "" {
-			c.wrong("default", "%q is not among the choices %s%s", off, strings.Join(out, ", "), didYouMean(off, out))
-		}
-	}
-	return out
-}
-
-// offChoice returns what of v is not among the choices of p, or nothing.
-func offChoice(p Param, v starlark.Value) string {
-	if len(p.Choices) == 0 {
-		return ""
-	}
-	parts := []string{paramText(v)}
-	if p.Type == "list" {
-		parts = strings.Split(parts[0], ",")
-	}
-	for _, part := range parts {
-		if part != "" && !slices.Contains(p.Choices, part) {
-			return part
-		}
-	}
-	return ""
-}
-
-// stand returns what stands in for the value of a parameter that was not given:
-// the script goes on, so that all that are missing can be named at once.
-func stand(p Param) starlark.Value {
-	text := map[string]string{"int": "0", "float": "0", "bool": "false"}[p.Type]
-	if len(p.Choices) > 0 {
-		text = p.Choices[0]
-	}
-	v, err := paramValue(p.Type, text)
-	if err != nil {
-		return starlark.None // the choices have been checked
-	}
-	return v
-}
-
-func frozen(v starlark.Value) starlark.Value {
-	v.Freeze()
 	return v
 }
 
@@ -157,79 +124,6 @@ func (s *session) declareParam(c *call, p Param) error {
 	}
 	s.params = append(s.params, p)
 	return nil
-}
-
-func paramTypes() []string { return []string{"string", "int", "float", "bool", "list"} }
-
-func paramType(v starlark.Value) string {
-	switch v.(type) {
-	case starlark.Int:
-		return "int"
-	case starlark.Float:
-		return "float"
-	case starlark.Bool:
-		return "bool"
-	case *starlark.List, starlark.Tuple:
-		for e := range starlark.Elements(v.(starlark.Iterable)) { //nolint:forcetypeassert // both are
-			if _, ok := e.(starlark.String); !ok {
-				return "list of " + e.Type()
-			}
-		}
-		return "list"
-	case nil, starlark.String:
-		return "string"
-	}
-	return v.Type()
-}
-
-// paramText spells v as --arg would.
-func paramText(v starlark.Value) string {
-	switch v := v.(type) {
-	case starlark.String:
-		return string(v)
-	case starlark.Bool:
-		return strings.ToLower(v.String())
-	case starlark.Iterable:
-		var parts []string
-		for e := range starlark.Elements(v) {
-			s, _ := starlark.AsString(e)
-			parts = append(parts, s)
-		}
-		return strings.Join(parts, ",")
-	}
-	return v.String()
-}
-
-func paramValue(typ, text string) (starlark.Value, error) {
-	switch typ {
-	case "int":
-		n, err := strconv.ParseInt(text, 10, 64)
-		if err != nil {
-			return nil, fmt.Errorf("want a whole number")
-		}
-		return starlark.MakeInt64(n), nil
-	case "float":
-		f, err := strconv.ParseFloat(text, 64)
-		if err != nil {
-			return nil, fmt.Errorf("want a number")
-		}
-		return starlark.Float(f), nil
-	case "bool":
-		b, err := strconv.ParseBool(text)
-		if err != nil {
-			return nil, fmt.Errorf("want true or false")
-		}
-		return starlark.Bool(b), nil
-	case "list":
-		var list []starlark.Value
-		if text != "" {
-			for part := range strings.SplitSeq(text, ",") {
-				list = append(list, starlark.String(strings.TrimSpace(part)))
-			}
-		}
-		return frozen(starlark.NewList(list)), nil
-	}
-	return starlark.String(text), nil
 }
 
 // missingParams is one error for all parameters that were not given.

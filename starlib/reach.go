@@ -28,45 +28,47 @@ const (
 // of hosts=, may have private addresses.
 func (l *lowering) gateConfig(n *network, g *gate) pipelock.Config {
 	config := g.config
-	config.Private = slices.Clone(config.Private)
-	private := func(host string) {
+	private := slices.Concat(config.Private, slices.Sorted(maps.Keys(g.hosts)))
+	for _, m := range l.s.containers {
+		switch {
+		case m.net != n || m.op.Role != plan.Service:
+		case m.outside:
+			private = append(private, m.name)
+		default:
+			config.Sidecars = append(config.Sidecars, m.name)
+		}
+	}
+	if p := l.proxyOf(n); p != nil {
+		config.Sidecars = append(config.Sidecars, credProxyHost+":"+strconv.Itoa(p.port))
+		for _, r := range p.routes {
+			up := r.upstreamRule()
+			config.Upstreams = append(config.Upstreams, up)
+			if r.PlainHTTP { // then it is a service of the launch
+				private = append(private, up.Host)
+			}
+		}
+	}
+	config.Private = nil
+	for _, host := range private {
 		if !slices.Contains(config.Private, host) {
 			config.Private = append(config.Private, host)
 		}
 	}
-	for _, host := range slices.Sorted(maps.Keys(g.hosts)) {
-		private(host)
-	}
-	for _, m := range l.s.containers {
-		if m.net != n || m.op.Role != plan.Service {
-			continue
-		}
-		if m.outside {
-			private(m.name)
-		} else {
-			config.Sidecars = append(config.Sidecars, m.name)
-		}
-	}
-	p := l.proxyOf(n)
-	if p == nil {
-		return config
-	}
-	config.Sidecars = append(config.Sidecars, credProxyHost+":"+strconv.Itoa(p.port))
-	for _, r := range p.routes {
-		host, port := hostPort(r.Upstream)
-		up := pipelock.Rule{Host: host, Ports: []int{port}, Methods: r.Methods, Pos: r.Pos}
-		if r.Auth != nil {
-			up.Credential = r.Auth.Header
-			if up.Credential == "" {
-				up.Credential = "Authorization"
-			}
-		}
-		if r.PlainHTTP { // then it is a service of the launch
-			private(host)
-		}
-		config.Upstreams = append(config.Upstreams, up)
-	}
 	return config
+}
+
+// upstreamRule is what the gate lets the cred-proxy do for r. Paths are the
+// cred-proxy's to hold: the upstream's differ from the route's.
+func (r *route) upstreamRule() pipelock.Rule {
+	host, port := hostPort(r.Upstream)
+	up := pipelock.Rule{Host: host, Ports: []int{port}, Methods: r.Methods, Pos: r.Pos}
+	if r.Auth != nil {
+		up.Credential = "Authorization"
+		if r.Auth.Header != "" {
+			up.Credential = r.Auth.Header
+		}
+	}
+	return up
 }
 
 // hostPort splits the authority of an upstream, which has been checked.

@@ -32,7 +32,7 @@ func routeBuiltin(c *call) (starlark.Value, error) {
 	}
 	r.Paths = c.globs("paths")
 	r.Roles = rolesOf(c)
-	r.PlainHTTP = c.boolean("plain_http", false)
+	r.PlainHTTP = c.boolean("plain_http")
 	if c.err == nil {
 		checkScheme(c, r)
 	}
