@@ -205,7 +205,7 @@ func (p *peeked) CloseWrite() error {
 	if half, ok := p.Conn.(interface{ CloseWrite() error }); ok {
 		return half.CloseWrite()
 	}
-	return p.Conn.Close()
+	return p.Close()
 }
 
 // taped remembers what is read and writes nothing: the handshake that is only

@@ -72,7 +72,7 @@ func (d *dialer) lookup(ctx context.Context, host string) ([]netip.Addr, error) 
 	}
 	for i, a := range addrs {
 		addrs[i] = a.Unmap()
-		if reason, private := sidecar.PrivateAddr(a); private && !(d.policy.mayBePrivate(host) && mayBeAllowed(a)) {
+		if reason, private := sidecar.PrivateAddr(a); private && (!d.policy.mayBePrivate(host) || !mayBeAllowed(a)) {
 			return nil, fmt.Errorf("%s resolves to %s, which %w (%s)", host, a, errPrivate, reason)
 		}
 	}

@@ -22,7 +22,7 @@ func Decide(c Config, a Ask) (string, error) {
 	}
 	t, err := newTarget(a.Scheme, a.Authority, a.Port)
 	if err != nil {
-		return err.Error(), nil
+		return err.Error(), nil //nolint:nilerr // that it is no target is the answer
 	}
 	v := p.decide(ask{client: a.Client, target: t, method: a.Method, path: a.Path, pathErr: a.PathErr, blind: a.Blind})
 	if v.ok != (v.reason == "") {

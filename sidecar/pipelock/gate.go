@@ -264,11 +264,11 @@ func (x *exchange) send(v verdict, body *outgoing) {
 		},
 		ModifyResponse: func(r *http.Response) error { status = r.StatusCode; return nil },
 		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) {
-			var blocked *blockedError
 			var reason string
-			status, reason = http.StatusBadGateway, ""
+			status = http.StatusBadGateway
+			blocked, isBlocked := errors.AsType[*blockedError](err)
 			switch {
-			case errors.As(err, &blocked):
+			case isBlocked:
 				status, reason = http.StatusForbidden, blocked.Error()
 			case errors.Is(err, errPrivate):
 				status, reason = http.StatusForbidden, err.Error()

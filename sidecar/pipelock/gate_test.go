@@ -82,8 +82,8 @@ func (g *running) connect(host string) net.Conn {
 func TestMismatches(t *testing.T) {
 	g := run(t, world(t, nil), pipelock.Config{Allow: allow("example.com", "other.example"), Passthrough: []string{"other.example"}})
 	for _, host := range []string{"example.com", "other.example"} {
-		c := tls.Client(g.connect(host+":443"), &tls.Config{ServerName: "evil.example", InsecureSkipVerify: true}) //nolint:gosec // it must not get that far
-		if err := c.Handshake(); err == nil {
+		c := tls.Client(g.connect(host+":443"), &tls.Config{ServerName: "evil.example", InsecureSkipVerify: true}) // it must not get that far
+		if err := c.HandshakeContext(t.Context()); err == nil {
 			t.Errorf("a handshake with %s that names another", host)
 		}
 		if e := g.wait("request"); e["decision"] != "deny" || !strings.Contains(e["reason"].(string), "evil.example") {
@@ -203,7 +203,7 @@ func TestSecretsStay(t *testing.T) {
 
 func TestSecretInTrailer(t *testing.T) {
 	g := run(t, world(t, nil), pipelock.Config{Allow: allow("example.com")})
-	req, err := http.NewRequestWithContext(t.Context(), "POST", "https://example.com/", io.MultiReader(strings.NewReader("x")))
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "https://example.com/", io.MultiReader(strings.NewReader("x")))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -241,7 +241,7 @@ func TestEventStream(t *testing.T) {
 			_ = http.NewResponseController(w).Flush()
 		}
 	}), pipelock.Config{Allow: allow("example.com")})
-	req, err := http.NewRequestWithContext(t.Context(), "GET", "https://example.com/", nil)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://example.com/", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -283,7 +283,7 @@ func echo(w http.ResponseWriter, r *http.Request) {
 // Closing the launcher's stream closes what is open at once.
 func TestWebSocketAndEnd(t *testing.T) {
 	g := run(t, world(t, echo), pipelock.Config{Allow: allow("example.com")})
-	c, res, err := websocket.Dial(t.Context(), "wss://example.com/", &websocket.DialOptions{HTTPClient: g.client(nil)})
+	c, res, err := websocket.Dial(t.Context(), "wss://example.com/", &websocket.DialOptions{HTTPClient: g.client(nil)}) //nolint:bodyclose // the library closes it
 	if err != nil {
 		t.Fatal(err, res)
 	}
@@ -323,7 +323,7 @@ func TestProxyToken(t *testing.T) {
 		Allow: allow("agent.example"), Upstreams: []pipelock.Rule{{Host: "example.com", Credential: "X-Key"}},
 	})
 	get := func(user *url.Userinfo, header http.Header) (int, string) {
-		req, err := http.NewRequestWithContext(t.Context(), "GET", "https://example.com/", nil)
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://example.com/", nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -34,8 +34,7 @@ func (e *blockedError) Error() string { return e.reason }
 
 // refuseBody answers a request whose body was the reason.
 func (x *exchange) refuseBody(v verdict, err error) {
-	var blocked *blockedError
-	if errors.As(err, &blocked) {
+	if blocked, ok := errors.AsType[*blockedError](err); ok {
 		v.reason = blocked.reason
 		x.refuse(http.StatusForbidden, v)
 		return

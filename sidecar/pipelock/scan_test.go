@@ -11,7 +11,7 @@ import (
 	"github.com/bottle-run/bottle/sidecar/pipelock"
 )
 
-var scanner = sync.OnceValues(pipelock.NewScanner) //nolint:gochecknoglobals // costs a second under -race
+var scanner = sync.OnceValues(pipelock.NewScanner) // costs a second under -race
 
 func newScanner(tb testing.TB) *pipelock.Scanner {
 	tb.Helper()
