@@ -3,6 +3,8 @@ package pipelock
 import (
 	"bytes"
 	"io"
+
+	"github.com/bottle-run/bottle/sidecar/dlp"
 )
 
 // An Ask is what a test wants to know of a policy.
@@ -37,15 +39,9 @@ func Target(authority string) (host string, port int, err error) {
 	return t.host, t.port, err
 }
 
-// Find returns the rule that finds a secret in text, or "".
-func (s *Scanner) Find(text []byte) string {
-	f, _ := s.find(text)
-	return f.rule
-}
-
 // Stream returns what leaves of a body whose start is pending and whose rest
 // comes from src, and why it stopped.
-func (s *Scanner) Stream(pending []byte, src io.Reader) (out []byte, blocked bool) {
+func Stream(s *dlp.Scanner, pending []byte, src io.Reader) (out []byte, blocked bool) {
 	b := &scanning{
 		scanner: s, src: src, block: true, pending: bytes.Clone(pending),
 		remark: func(_, rule string) error { return &blockedError{rule} },
@@ -59,6 +55,3 @@ const (
 	WholeBody = wholeBody
 	HoldBack  = holdBack
 )
-
-// States returns how large the automaton of the keywords is.
-func (s *Scanner) States() int { return len(s.words.found) }

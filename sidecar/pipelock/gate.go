@@ -16,13 +16,14 @@ import (
 	"time"
 
 	"github.com/bottle-run/bottle/sidecar"
+	"github.com/bottle-run/bottle/sidecar/dlp"
 )
 
 // A Gate decides and forwards. It is safe for concurrent use.
 type Gate struct {
 	events   *sidecar.Events
 	ca       *sidecar.CA
-	scanner  *Scanner
+	scanner  *dlp.Scanner
 	resolver Resolver
 	connect  func(ctx context.Context, network, addr string) (net.Conn, error)
 	log      *log.Logger

@@ -14,15 +14,16 @@ import (
 	"strings"
 
 	"github.com/bottle-run/bottle/sidecar"
+	"github.com/bottle-run/bottle/sidecar/dlp"
 )
 
 const (
 	// wholeBody is up to which length a body is read to its end before any of it
 	// leaves.
 	wholeBody = 1 << 20
-	// holdBack is how much of a longer body waits for what follows it: as long as
-	// the longest window, so that no part of a secret leaves before its end came.
-	holdBack = windowKey + windowBefore
+	// holdBack is how much of a longer body waits for what follows it, so that no
+	// part of a secret leaves before its end came.
+	holdBack = dlp.Overlap
 	// maxUnpacked bounds what a compressed body of wholeBody may become.
 	maxUnpacked = 64 << 20
 )
@@ -131,8 +132,8 @@ func (x *exchange) scanHead(v verdict) (where, rule string) {
 		}
 	}
 	for _, p := range parts {
-		if f, ok := x.gate.scanner.find([]byte(p.text)); ok {
-			return p.where, f.rule
+		if f, ok := x.gate.scanner.Find([]byte(p.text)); ok {
+			return p.where, f.Rule
 		}
 	}
 	return "", ""
@@ -167,7 +168,7 @@ func unescape(s string) string {
 
 // scanning looks through a body that is too long to be read first.
 type scanning struct {
-	scanner  *Scanner
+	scanner  *dlp.Scanner
 	src      io.Reader
 	remark   func(where, rule string) error
 	block    bool // what cannot be read does not leave
@@ -193,15 +194,15 @@ func (s *scanning) look(text []byte) error {
 	if s.told {
 		return nil
 	}
-	f, ok := s.scanner.find(text)
+	f, ok := s.scanner.Find(text)
 	if !ok && bytes.IndexByte(text, '%') >= 0 {
-		f, ok = s.scanner.find([]byte(unescape(string(text))))
+		f, ok = s.scanner.Find([]byte(unescape(string(text))))
 	}
 	if !ok {
 		return nil
 	}
 	s.told = true
-	return s.remark("the body", f.rule)
+	return s.remark("the body", f.Rule)
 }
 
 // Read implements io.Reader: it gives what is further than holdBack from the end

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/bottle-run/bottle/sidecar"
+	"github.com/bottle-run/bottle/sidecar/dlp"
 )
 
 // Options are how a gate runs.
@@ -56,7 +57,7 @@ func start(ctx context.Context, o Options, inputs sidecar.Message, events *sidec
 	if g.ca, err = sidecar.LoadCA(inputs[InputCACert], inputs[InputCAKey]); err != nil {
 		return nil, err
 	}
-	if g.scanner, err = NewScanner(); err != nil {
+	if g.scanner, err = dlp.New(); err != nil {
 		return nil, err
 	}
 	s := &server{gate: g}

@@ -1,11 +1,11 @@
-package pipelock
+package dlp
 
 import (
 	"slices"
 	"strings"
 )
 
-// A Scanner finds secrets in what leaves. It is safe for concurrent use.
+// A Scanner finds secrets in text. It is safe for concurrent use.
 //
 // One pass of an automaton over the text finds the keywords of all rules; only
 // the rules whose keyword stands there are tried, in a window around it.
@@ -17,8 +17,8 @@ type Scanner struct {
 	byWord [][]int // rules by keyword
 }
 
-// NewScanner returns a scanner with gitleaks' rules.
-func NewScanner() (*Scanner, error) {
+// New returns a Scanner with gitleaks' rules.
+func New() (*Scanner, error) {
 	rules, global, err := loadRules()
 	if err != nil {
 		return nil, err
@@ -43,14 +43,16 @@ func NewScanner() (*Scanner, error) {
 	return s, nil
 }
 
-// A finding is a secret that a rule found: where, and never what.
-type finding struct {
-	rule       string
-	start, end int
+// A Finding is a secret that a rule found: where, and never what.
+type Finding struct {
+	// Rule is the name that gitleaks gives the rule, "github-pat".
+	Rule string
+	// Start and End are where in the text, in bytes.
+	Start, End int
 }
 
-// find returns the first secret in text, by the order of the rules.
-func (s *Scanner) find(text []byte) (finding, bool) {
+// Find returns the first secret in text, by the order of the rules.
+func (s *Scanner) Find(text []byte) (Finding, bool) {
 	windows := make(map[int][]span)
 	for _, i := range s.always {
 		windows[i] = []span{{0, len(text)}}
@@ -74,7 +76,7 @@ func (s *Scanner) find(text []byte) (finding, bool) {
 			}
 		}
 	}
-	return finding{}, false
+	return Finding{}, false
 }
 
 type span struct{ start, end int }
@@ -82,7 +84,7 @@ type span struct{ start, end int }
 // try looks for one rule in a window, as gitleaks does: the secret is the rule's
 // group, or the first group that is not empty, or the whole match; its entropy
 // must exceed the rule's; no allowlist may name it.
-func (s *Scanner) try(r *scanRule, text []byte, w span) (finding, bool) {
+func (s *Scanner) try(r *scanRule, text []byte, w span) (Finding, bool) {
 	window := text[w.start:w.end]
 	for _, m := range r.compile().FindAllSubmatchIndex(window, -1) {
 		match, secret := string(window[m[0]:m[1]]), r.secret(window, m)
@@ -98,9 +100,9 @@ func (s *Scanner) try(r *scanRule, text []byte, w span) (finding, bool) {
 		if slices.ContainsFunc(s.global, allows) || slices.ContainsFunc(r.allowed, allows) {
 			continue
 		}
-		return finding{r.id, w.start + m[0], w.start + m[1]}, true
+		return Finding{r.id, w.start + m[0], w.start + m[1]}, true
 	}
-	return finding{}, false
+	return Finding{}, false
 }
 
 // secret returns the part of a match that is the secret.

@@ -1,4 +1,4 @@
-package pipelock
+package dlp
 
 import (
 	"fmt"
@@ -41,6 +41,11 @@ const (
 	windowAfter  = 2048
 	windowKey    = 16 << 10
 )
+
+// Overlap is how much of a text must be looked at again together with what
+// follows it, in bytes, for a secret that lies across the cut: as much as the
+// longest window.
+const Overlap = windowKey + windowBefore
 
 // tomlConfig is the part of gitleaks' configuration that is used here.
 type tomlConfig struct {
