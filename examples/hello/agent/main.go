@@ -7,10 +7,12 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"strings"
 	"time"
@@ -43,12 +45,13 @@ func main() {
 	status, body = call("POST", "https://acme-notes/notes", "all is well")
 	check(status == 200, "leave a note where the script allows it", body)
 	status, body = call("GET", "https://acme-api/whoami", "")
-	check(status != 200, "the API itself, with a key of my own", body)
+	check(strings.Contains(body, notAllowed), "the API itself, with a key of my own", body)
 	status, body = call("GET", "https://evil.test/", "")
-	check(status != 200, "a host that the script does not name", body)
+	check(strings.Contains(body, notAllowed), "a host that the script does not name", body)
 	status, body = call("POST", "https://acme-notes/notes", "the token is "+leak())
 	check(status == 403, "a secret in the body of an allowed request", body)
-	check(direct(), "the host machine, its neighbours, the internet", "no connection")
+	how, closed := direct()
+	check(closed, "the host machine, its neighbours, the internet", how)
 	how, refused := lookup()
 	check(refused, "a DNS lookup (data leaves in names, too)", how)
 	if failed {
@@ -56,29 +59,53 @@ func main() {
 	}
 }
 
-// call makes a request through whatever proxy the environment names.
-func call(method, url, body string) (status int, said string) {
+// notAllowed is what the gate says of a host that the script does not name.
+const notAllowed = "is not an allowed host"
+
+// client goes through whatever proxy the environment names. Of a tunnel that the
+// proxy refuses it tells the reason, which Go's own leaves unread.
+func client() *http.Client {
+	transport := &http.Transport{Proxy: http.ProxyFromEnvironment}
+	transport.OnProxyConnectResponse = func(_ context.Context, _ *url.URL, _ *http.Request, res *http.Response) error {
+		if res.StatusCode == http.StatusOK {
+			return nil
+		}
+		return errors.New(said(res))
+	}
+	return &http.Client{Transport: transport}
+}
+
+// call makes a request and returns what came of it.
+func call(method, where, body string) (status int, what string) {
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, method, url, strings.NewReader(body)) //nolint:gosec // the launch says where its API is
+	req, err := http.NewRequestWithContext(ctx, method, where, strings.NewReader(body)) //nolint:gosec // the launch says where its API is
 	if err != nil {
 		return 0, err.Error()
 	}
 	req.Header.Set("Authorization", "Bearer a-key-of-my-own")
-	resp, err := http.DefaultClient.Do(req) //nolint:gosec // as above
-	if err != nil {
+	resp, err := client().Do(req) //nolint:gosec // as above
+	if failed := (*url.Error)(nil); errors.As(err, &failed) {
+		return 0, failed.Err.Error()
+	} else if err != nil {
 		return 0, err.Error()
 	}
 	defer resp.Body.Close()
+	return resp.StatusCode, said(resp)
+}
+
+// said is the status of an answer and what it says: the reason of a refusal, else
+// its body.
+func said(resp *http.Response) string {
 	b, err := io.ReadAll(io.LimitReader(resp.Body, 4096))
 	if err != nil {
-		return 0, err.Error()
+		return err.Error()
 	}
 	var refusal struct{ Reason string }
 	if json.Unmarshal(b, &refusal) == nil && refusal.Reason != "" {
-		return resp.StatusCode, fmt.Sprintf("%d: %s", resp.StatusCode, refusal.Reason)
+		return fmt.Sprintf("%d: %s", resp.StatusCode, refusal.Reason)
 	}
-	return resp.StatusCode, fmt.Sprintf("%d: %s", resp.StatusCode, bytes.TrimSpace(b))
+	return fmt.Sprintf("%d: %s", resp.StatusCode, bytes.TrimSpace(b))
 }
 
 // noKey looks for the demo's key wherever an agent would.
@@ -97,29 +124,36 @@ func noKey() bool {
 // file holds one.
 func leak() string { return "ghp_" + "x9Kq2LmZ7vTbR4nW8sYc1HdJ6fGp3QaXeU5B"[:36] }
 
-// direct reports whether every way round the gate is closed.
-func direct() bool {
+// direct tries every way round the gate and reports whether all are closed. Where
+// HOST_LISTENER names a listener on the host machine, whoever launched has made
+// sure that it answers.
+func direct() (how string, closed bool) {
 	targets := []string{"1.1.1.1:443", "169.254.169.254:80", "172.17.0.1:22", "10.0.0.1:80"}
+	port := "22"
+	if list := os.Getenv("HOST_LISTENER"); list != "" {
+		targets = append(targets, strings.Split(list, ",")...)
+		_, port, _ = net.SplitHostPort(targets[len(targets)-1])
+	}
 	addrs, err := net.InterfaceAddrs()
 	if err != nil {
-		return false
+		return err.Error(), false
 	}
 	for _, a := range addrs {
 		// The first address of the own network is where a host would be.
 		if n, ok := a.(*net.IPNet); ok && n.IP.To4() != nil && !n.IP.IsLoopback() {
 			first := n.IP.Mask(n.Mask).To4()
 			first[3]++
-			targets = append(targets, first.String()+":22", first.String()+":2375")
+			targets = append(targets, net.JoinHostPort(first.String(), port), first.String()+":2375")
 		}
 	}
 	for _, t := range targets {
 		d := net.Dialer{Timeout: 300 * time.Millisecond}
 		if c, err := d.DialContext(context.Background(), "tcp", t); err == nil {
 			_ = c.Close()
-			return false
+			return t + " answered", false
 		}
 	}
-	return true
+	return fmt.Sprintf("no connection to any of %d addresses", len(targets)), true
 }
 
 func lookup() (how string, refused bool) {

@@ -1,6 +1,7 @@
 // Command upstream plays a private API in the demo: it serves TLS with a
 // certificate of its own authority and answers /whoami to who brings the key. With
-// -init DIR it makes the authority, a certificate and a key in DIR instead.
+// -init DIR it makes the authority, a certificate and a key in DIR instead. With -host
+// it is a listener on the host machine that the agent must not reach.
 package main
 
 import (
@@ -14,6 +15,7 @@ import (
 	"fmt"
 	"log"
 	"math/big"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -26,13 +28,24 @@ func names() []string { return []string{"acme-api", "acme-notes"} }
 
 func main() {
 	dir := flag.String("init", "", "make the certificates in this directory")
+	host := flag.Bool("host", false, "listen on every address of this machine and print those that answer")
 	flag.Parse()
-	if *dir != "" {
+	switch {
+	case *dir != "":
 		if err := certificates(*dir); err != nil {
 			log.Fatal(err)
 		}
-		return
+	case *host:
+		if err := listenEverywhere(); err != nil {
+			log.Fatal(err)
+		}
+	default:
+		serve()
 	}
+}
+
+// serve answers in the launch.
+func serve() {
 	http.HandleFunc("/whoami", func(w http.ResponseWriter, r *http.Request) {
 		if !strings.HasPrefix(r.Header.Get("Authorization"), "Bearer acme-key-") {
 			http.Error(w, "no key, or a wrong one", http.StatusUnauthorized)
@@ -44,6 +57,46 @@ func main() {
 	http.HandleFunc("/notes", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "noted") })
 	server := &http.Server{Addr: ":443", ReadHeaderTimeout: 10 * time.Second}
 	log.Fatal(server.ListenAndServeTLS("/tls/cert.pem", "/tls/key.pem"))
+}
+
+// listenEverywhere listens on some port of all addresses, connects to itself at
+// each, prints those that answered, and goes on until it is ended.
+func listenEverywhere() error {
+	l, err := net.Listen("tcp", ":0") //nolint:gosec,noctx // everywhere is the point
+	if err != nil {
+		return err
+	}
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			_ = c.Close()
+		}
+	}()
+	addrs, err := net.InterfaceAddrs()
+	if err != nil {
+		return err
+	}
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	if err != nil {
+		return err
+	}
+	var answered []string
+	for _, a := range addrs {
+		n, ok := a.(*net.IPNet)
+		if !ok || n.IP.IsLoopback() || n.IP.IsLinkLocalUnicast() {
+			continue
+		}
+		at := net.JoinHostPort(n.IP.String(), port)
+		if c, err := net.DialTimeout("tcp", at, time.Second); err == nil { //nolint:noctx // bounded
+			_ = c.Close()
+			answered = append(answered, at)
+		}
+	}
+	fmt.Println(strings.Join(answered, ","))
+	select {}
 }
 
 // certificates writes ca.pem, cert.pem and key.pem. The authority's key is
