@@ -36,9 +36,7 @@ func main() {
 			log.Fatal(err)
 		}
 	case *host:
-		if err := listenEverywhere(); err != nil {
-			log.Fatal(err)
-		}
+		log.Fatal(listenEverywhere())
 	default:
 		serve()
 	}
