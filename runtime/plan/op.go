@@ -80,9 +80,15 @@ type Container struct {
 	Entrypoint []string          `json:"entrypoint,omitempty"`
 	Command    []string          `json:"command,omitempty"`
 	Env        map[string]string `json:"env,omitempty"`
-	User       string            `json:"user,omitempty"`
-	Workdir    string            `json:"workdir,omitempty"`
-	Networks   []Endpoint        `json:"networks,omitempty"`
+	// Git are settings of git, which it reads from GIT_CONFIG_COUNT and its kin.
+	// The engine appends them to those of Env, or else of the image.
+	Git []Setting `json:"git,omitempty"`
+	// Ticket is how the container shows its cred-proxy who it is; nil where
+	// everybody on the network is the same.
+	Ticket   *Ticket    `json:"ticket,omitempty"`
+	User     string     `json:"user,omitempty"`
+	Workdir  string     `json:"workdir,omitempty"`
+	Networks []Endpoint `json:"networks,omitempty"`
 	// DNS is the one resolver behind the engine's own. Nil means none: every
 	// name that is not a container's is refused inside the container.
 	DNS *Address `json:"dns,omitempty"`
@@ -127,12 +133,44 @@ type Address struct {
 	Host    int `json:"host"`
 }
 
+// A Setting is a key and its value. Keys may repeat.
+type Setting struct {
+	Key   string `json:"key"`
+	Value string `json:"value"`
+}
+
+// A Ticket tells a cred-proxy which container asks. When the container is
+// created, "/~" and the token are put behind each Base that a slash follows, and
+// the token in the place of Placeholder: in the values of Env and Git, the
+// entrypoint, command and setup, and in files that are Literals.
+type Ticket struct {
+	Base        string    `json:"base"` // "http://cred-proxy:9099"
+	Placeholder string    `json:"placeholder"`
+	Token       Generated `json:"token"`
+}
+
 // A File is put into a container before it starts.
 type File struct {
-	Path   string `json:"path"` // absolute
+	// Path is absolute, and the file then root's; or it begins with "~/" for the
+	// home of the container's user, whose the file and the directories made for
+	// it then are.
+	Path   string `json:"path"`
 	Mode   int64  `json:"mode"` // permission bits
 	Source Source `json:"source"`
+	// Present says what becomes of a file that is there already; empty replaces
+	// it. It is for paths below "~/".
+	Present Present `json:"present,omitempty"`
 }
+
+// A Present says what is done about a file that a container has already. What
+// bottle put there itself, in a home that is kept, is replaced in any case.
+type Present string
+
+// What is done about it.
+const (
+	PresentRefuse  Present = "refuse"  // the launch fails, and says why
+	PresentPrepend Present = "prepend" // the new content goes to its head, between comments that begin with "#"
+)
 
 // A MountKind says what a Mount shows.
 type MountKind string

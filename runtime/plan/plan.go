@@ -113,19 +113,28 @@ func (p *Plan) Containers(roles ...Role) []*Node {
 }
 
 // Secrets returns every secret that the plan refers to, each once, in plan
-// order.
+// order; those by which another is obtained stand before it.
 func (p *Plan) Secrets() []Secret {
 	var refs []Secret
 	seen := map[string]bool{}
+	var add func(Secret)
+	add = func(s Secret) {
+		for _, from := range s.From {
+			add(from)
+		}
+		if !seen[s.String()] {
+			seen[s.String()] = true
+			refs = append(refs, s)
+		}
+	}
 	for _, n := range p.nodes {
 		c, ok := n.Op.(Container)
 		if !ok {
 			continue
 		}
 		for _, f := range c.Stdin {
-			if s, ok := f.Source.(Secret); ok && !seen[s.String()] {
-				seen[s.String()] = true
-				refs = append(refs, s)
+			if s, ok := f.Source.(Secret); ok {
+				add(s)
 			}
 		}
 	}
