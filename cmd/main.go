@@ -18,8 +18,7 @@ const exitUsage = 2
 // Main runs the command line of this process and returns its exit status.
 func Main() int {
 	root := newRoot()
-	err := root.ExecuteContext(root.Context())
-	return report(err)
+	return report(root.ExecuteContext(root.Context()))
 }
 
 func newRoot() *cobra.Command {
@@ -35,13 +34,41 @@ EXIT STATUS
   125 bottle itself failed; 130 Ctrl-C`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
+		Args:          noSuchCommand,
+		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usage{fmt.Errorf("%w\ntry: %s --help", err, c.CommandPath())}
 	})
 	root.PersistentFlags().String("host", "", "the Docker engine's address; by default docker's own choice (DOCKER_HOST, the current context)")
 	root.AddCommand(newRun(), newPlan(), newPrune(), newDoctor(), newVersion(), newSidecar())
+	for _, c := range root.Commands() {
+		if args := c.Args; args != nil {
+			c.Args = func(c *cobra.Command, given []string) error { return asUsage(args(c, given)) }
+		}
+	}
 	return root
+}
+
+// noSuchCommand takes what is left of the arguments of bottle itself for the name of
+// a command.
+func noSuchCommand(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	hint := "try: bottle --help"
+	if near := c.SuggestionsFor(args[0]); len(near) > 0 {
+		hint = "did you mean bottle " + near[0] + "?"
+	}
+	return usage{fmt.Errorf("there is no command %q\n%s", args[0], hint)}
+}
+
+// asUsage makes a mistake in the arguments of err.
+func asUsage(err error) error {
+	if err == nil {
+		return nil
+	}
+	return usage{err}
 }
 
 // usage is a mistake in the arguments.

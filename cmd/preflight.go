@@ -86,7 +86,11 @@ func describeMount(row func(string, string, ...any), m plan.Mount) {
 	}
 	switch m.Kind {
 	case plan.Bind:
-		row("  sees", "%s of this machine at %s (%s)", m.Source, m.Target, access)
+		source := m.Source
+		if source == "." {
+			source = "the script's directory"
+		}
+		row("  sees", "%s of this machine at %s (%s)", source, m.Target, access)
 	case plan.Vol:
 		row("  sees", "volume %s at %s (%s)", m.Volume.Name(), m.Target, access)
 	case plan.Tmpfs:

@@ -55,6 +55,9 @@ func prune(c *cobra.Command, names []string, force, images, dry bool) error {
 	for _, o := range doomed {
 		fmt.Fprintf(os.Stdout, "%s %s\n", o.Kind, o.Name)
 	}
+	if len(doomed) == 0 && len(kept) == 0 {
+		fmt.Fprintln(os.Stderr, "there is nothing to remove")
+	}
 	if dry {
 		return nil
 	}

@@ -132,13 +132,25 @@ func (s *session) missingParams() error {
 	var names, args []string
 	for _, p := range s.missing {
 		names = append(names, fmt.Sprintf("%q", p.Name))
-		args = append(args, "--arg "+p.Name+"=…")
+		args = append(args, "--arg "+p.Name+"=…"+s.mistyped(p.Name))
 	}
 	what := "parameter " + names[0] + " was not given"
 	if len(names) > 1 {
 		what = "parameters " + strings.Join(names, ", ") + " were not given"
 	}
 	return s.locate(&Error{Pos: first.Pos, Msg: what, Hint: "add " + strings.Join(args, " ")})
+}
+
+// mistyped says which argument was meant for the parameter called name, as far as
+// can be guessed.
+func (s *session) mistyped(name string) string {
+	for _, given := range slices.Sorted(maps.Keys(s.o.Args)) {
+		declared := slices.ContainsFunc(s.params, func(p Param) bool { return p.Name == given })
+		if !declared && didYouMean(given, []string{name}) != "" {
+			return fmt.Sprintf(" instead of --arg %s=…", given)
+		}
+	}
+	return ""
 }
 
 // unknownArgs refuses arguments that no parameter asked for: they are typing

@@ -55,6 +55,15 @@ agent("i")
 	}
 }
 
+// TestMistypedArg: a name that no parameter has is why another is missing.
+func TestMistypedArg(t *testing.T) {
+	_, err := eval(t, `agent("i", command = [param("task")])`, map[string]string{"tsk": "x"})
+	want := `launch.star:1:23: parameter "task" was not given; add --arg task=… instead of --arg tsk=…`
+	if err == nil || err.Error() != want {
+		t.Errorf("got %v\nwant %s", err, want)
+	}
+}
+
 // TestArgs holds the messages about values from outside.
 func TestArgs(t *testing.T) {
 	script := `param("task", default = "x")
