@@ -40,16 +40,16 @@ func Roots(extraPEM ...[]byte) (*x509.CertPool, error) {
 		}
 	}
 	for _, extra := range extraPEM {
-		if err := addPEM(pool, extra); err != nil {
+		if err := AddPEM(pool, extra); err != nil {
 			return nil, err
 		}
 	}
 	return pool, nil
 }
 
-// addPEM adds every certificate of data to pool. Unlike AppendCertsFromPEM it
+// AddPEM adds every certificate of data to pool. Unlike AppendCertsFromPEM it
 // says what is wrong with one that cannot be read, rather than leave it out.
-func addPEM(pool *x509.CertPool, data []byte) error {
+func AddPEM(pool *x509.CertPool, data []byte) error {
 	n := 0
 	for rest := data; ; n++ {
 		var block *pem.Block

@@ -27,7 +27,7 @@ func newTable(config Config, inputs sidecar.Message, former []*route) (*table, e
 	if err := config.Validate(); err != nil {
 		return nil, err
 	}
-	t := &table{config: config, gate: gate{url: config.Proxy, ca: string(inputs[InputCA]), token: inputs[InputToken]}}
+	t := &table{config: config, gate: gate{url: config.Proxy, ca: string(inputs[InputCA]), trust: config.Trust, token: inputs[InputToken]}}
 	errs := []error{t.gate.check()}
 	for _, r := range config.Routes {
 		var value sidecar.Secret

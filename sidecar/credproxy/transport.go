@@ -23,6 +23,7 @@ const clientName = "cred-proxy"
 type gate struct {
 	url   string
 	ca    string // PEM
+	trust string // PEM, of upstreams
 	token sidecar.Secret
 }
 
@@ -45,13 +46,19 @@ func (g gate) check() error {
 }
 
 func (g gate) equal(other gate) bool {
-	return g.url == other.url && g.ca == other.ca && string(g.token) == string(other.token)
+	return g.url == other.url && g.ca == other.ca && g.trust == other.trust && string(g.token) == string(other.token)
 }
 
 // newTransport returns the transport for upstreams. roots are trusted; through a
 // gate its CA is trusted as well, not alone: for passthrough hosts the upstream's
 // own certificate arrives. Its connections are in conns.
 func newTransport(g gate, roots *x509.CertPool, conns *sidecar.Conns) (*http.Transport, error) {
+	if g.trust != "" {
+		roots = roots.Clone()
+		if err := addTrust(roots, g.trust); err != nil {
+			return nil, err
+		}
+	}
 	dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 15 * time.Second}
 	t := &http.Transport{
 		// No Proxy means none: the environment is never asked.
@@ -105,4 +112,12 @@ func explainConnect(_ context.Context, _ *url.URL, _ *http.Request, res *http.Re
 		return fmt.Errorf("the gate answered %d: %s", res.StatusCode, refusal.Reason)
 	}
 	return fmt.Errorf("the gate answered %d", res.StatusCode)
+}
+
+// addTrust adds the certificates of trust, in PEM, to pool.
+func addTrust(pool *x509.CertPool, trust string) error {
+	if err := sidecar.AddPEM(pool, []byte(trust)); err != nil {
+		return fmt.Errorf("trust: %w", err)
+	}
+	return nil
 }

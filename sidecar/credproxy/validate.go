@@ -1,10 +1,12 @@
 package credproxy
 
 import (
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -41,7 +43,12 @@ func (c *Config) Validate() error {
 		}
 		seen[folded] = r
 	}
-	return errors.Join(errs...)
+	if c.Trust != "" {
+		if err := addTrust(x509.NewCertPool(), c.Trust); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(append(errs, c.validateAgents()...)...)
 }
 
 func (r *Route) errorf(format string, args ...any) error {
@@ -71,6 +78,8 @@ func (r *Route) validate() []error {
 		errs = append(errs, fmt.Errorf("its path has another canonical form: write %q", canonical))
 	case strings.ContainsAny(r.Path, ";*"):
 		errs = append(errs, errors.New(`its path is a plain prefix, without ";" and "*": globs go into paths = […]`))
+	case strings.HasPrefix(r.Path, "/~"):
+		errs = append(errs, errors.New(`its path begins with "~", as the token of an agent does: write another one`))
 	}
 	if _, err := r.upstream(); err != nil {
 		errs = append(errs, err)
@@ -91,7 +100,7 @@ func (r *Route) validate() []error {
 			errs = append(errs, fmt.Errorf("%w: globs are on what follows the route's path, and begin with a slash", err))
 		}
 	}
-	return errs
+	return slices.Concat(errs, r.validateOperations(), r.validatePush(), r.validateLimits())
 }
 
 // upstream returns the canonical form of r.Upstream, with its path in RawPath's
@@ -177,37 +186,4 @@ func gateURL(s string) (*url.URL, error) {
 func isPort(s string, lowest uint64) bool {
 	n, err := strconv.ParseUint(s, 10, 16)
 	return err == nil && n >= lowest
-}
-
-func (a *Auth) validate() []error {
-	var errs []error
-	fail := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
-	switch a.Scheme {
-	case "bearer", "token":
-	case "basic":
-		if a.User == "" || strings.Contains(a.User, ":") || badValue([]byte(a.User)) != "" {
-			fail("auth basic needs a user name without a colon: basic(\"user\", secret)")
-		}
-	case "header":
-		if !httpguts.ValidHeaderFieldName(a.Header) || isFraming(a.Header) {
-			fail("auth header %q is not a header that can carry a credential: header(\"X-Api-Key\", secret)", a.Header)
-		}
-	default:
-		fail("auth scheme %q is none of bearer, token, basic, header", a.Scheme)
-	}
-	if a.User != "" && a.Scheme != "basic" {
-		fail("auth %s has a user, which only basic has", a.Scheme)
-	}
-	if a.Header != "" && a.Scheme != "header" {
-		fail("auth %s has a header name, which only header has", a.Scheme)
-	}
-	if a.Secret == "" || isReserved(a.Secret) {
-		fail("auth names no secret")
-	}
-	return errs
-}
-
-// isReserved reports whether an input of that name is not the value of a slot.
-func isReserved(name string) bool {
-	return name == InputConfig || name == InputCA || name == InputToken
 }

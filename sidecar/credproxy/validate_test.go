@@ -17,6 +17,9 @@ func TestValidateTakes(t *testing.T) {
 		{Path: "/a/", Upstream: "https://[2001:db8::1]:8443"},
 		{Path: "/a/", Upstream: "https://x", Methods: []string{"GET", "PROPFIND"}, Paths: []string{"/**", "/a b"}},
 		{Path: "/a/", Upstream: "https://x", Auth: &credproxy.Auth{Scheme: "header", Header: "X-Key", Secret: "s"}},
+		{Path: "/a/", Upstream: "https://x", Auth: &credproxy.Auth{Scheme: "sigv4", Secret: "s", AccessKey: "k", SessionToken: "t", Region: "eu-central-1", Service: "s3"}},
+		{Path: "/a/", Upstream: "https://x", Protocol: "graphql", Operations: []string{"query.viewer", "mutation.*"}, Push: &credproxy.Push{Refs: []string{"refs/heads/agent/*"}, Protect: []string{".github/workflows/**"}}},
+		{Path: "/a/", Upstream: "https://x", Protocol: "jsonrpc", Operations: []string{"tools/call"}, Rate: &credproxy.Rate{Requests: 60, Seconds: 60}, For: 600, Uses: 5, MaxBytes: 1 << 40, MaxRequests: 1},
 	} {
 		c := credproxy.Config{Listen: ":0", Routes: []credproxy.Route{r}}
 		if err := c.Validate(); err != nil {
@@ -68,17 +71,37 @@ func TestValidateRefuses(t *testing.T) {
 		{credproxy.Route{Path: "/a/", Upstream: up, Paths: []string{"/v**"}}, "whole segments"},
 		{credproxy.Route{Path: "/a/", Upstream: up, Auth: auth("", "", "")}, "none of bearer"},
 		{credproxy.Route{Path: "/a/", Upstream: up, Auth: auth("Bearer", "", "")}, "none of bearer"},
-		{credproxy.Route{Path: "/a/", Upstream: up, Auth: auth("basic", "", "")}, "needs a user name"},
-		{credproxy.Route{Path: "/a/", Upstream: up, Auth: auth("basic", "a:b", "")}, "needs a user name"},
-		{credproxy.Route{Path: "/a/", Upstream: up, Auth: auth("bearer", "u", "")}, "which only basic has"},
-		{credproxy.Route{Path: "/a/", Upstream: up, Auth: auth("token", "", "X")}, "which only header has"},
-		{credproxy.Route{Path: "/a/", Upstream: up, Auth: auth("header", "", "")}, "is not a header"},
+		{credproxy.Route{Path: "/a/", Upstream: up, Auth: auth("basic", "", "")}, "needs a user name: basic"},
+		{credproxy.Route{Path: "/a/", Upstream: up, Auth: auth("basic", "a:b", "")}, "has no colon"},
+		{credproxy.Route{Path: "/a/", Upstream: up, Auth: auth("bearer", "u", "")}, "has a user name, which it does not take"},
+		{credproxy.Route{Path: "/a/", Upstream: up, Auth: auth("token", "", "X")}, "has the name of a header, which it does not take"},
+		{credproxy.Route{Path: "/a/", Upstream: up, Auth: auth("header", "", "")}, "needs the name of a header"},
 		{credproxy.Route{Path: "/a/", Upstream: up, Auth: auth("header", "", "A: b")}, "is not a header"},
 		{credproxy.Route{Path: "/a/", Upstream: up, Auth: auth("header", "", "host")}, "is not a header"},
 		{credproxy.Route{Path: "/a/", Upstream: up, Auth: auth("header", "", "Proxy-Authorization")}, "is not a header"},
 		{credproxy.Route{Path: "/a/", Upstream: up, Auth: auth("header", "", "X-Forwarded-For")}, "is not a header"},
 		{credproxy.Route{Path: "/a/", Upstream: up, Auth: &credproxy.Auth{Scheme: "bearer"}}, "names no secret"},
 		{credproxy.Route{Path: "/a/", Upstream: up, Auth: &credproxy.Auth{Scheme: "bearer", Secret: "proxy-token"}}, "names no secret"},
+		{credproxy.Route{Path: "/a/", Upstream: up, Auth: &credproxy.Auth{Scheme: "bearer", Secret: "agent:a"}}, "names no secret"},
+		{credproxy.Route{Path: "/a/", Upstream: up, Auth: auth("query", "", "")}, "needs the name of a parameter"},
+		{credproxy.Route{Path: "/a/", Upstream: up, Auth: &credproxy.Auth{Scheme: "query", Secret: "s", Query: "a&b"}}, "is not the name of a parameter"},
+		{credproxy.Route{Path: "/a/", Upstream: up, Auth: &credproxy.Auth{Scheme: "sigv4", Secret: "s", Service: "s3", AccessKey: "k"}}, "needs a region"},
+		{credproxy.Route{Path: "/a/", Upstream: up, Auth: &credproxy.Auth{Scheme: "sigv4", Secret: "s", Service: "s3", Region: "a/b", AccessKey: "k"}}, "is no region"},
+		{credproxy.Route{Path: "/a/", Upstream: up, Auth: &credproxy.Auth{Scheme: "registry", Secret: "s", User: "u"}}, "needs the URL"},
+		{credproxy.Route{Path: "/a/", Upstream: up, Auth: &credproxy.Auth{Scheme: "registry", Secret: "s", User: "u", Realm: "http://x"}}, "is not an https URL"},
+		{credproxy.Route{Path: "/a/", Upstream: up, Auth: &credproxy.Auth{Scheme: "registry", Secret: "s", User: "u", Realm: "https://user:hunter2@x"}}, "has a user in it"},
+		{credproxy.Route{Path: "/~a/", Upstream: up}, "begins with \"~\""},
+		{credproxy.Route{Path: "/a/", Upstream: up, Protocol: "soap", Operations: []string{"x"}}, "neither graphql nor jsonrpc"},
+		{credproxy.Route{Path: "/a/", Upstream: up, Protocol: "graphql"}, "there are none"},
+		{credproxy.Route{Path: "/a/", Upstream: up, Operations: []string{"x"}}, "need a protocol"},
+		{credproxy.Route{Path: "/a/", Upstream: up, Protocol: "graphql", Operations: []string{"viewer"}}, "is not one of GraphQL"},
+		{credproxy.Route{Path: "/a/", Upstream: up, Protocol: "jsonrpc", Operations: []string{""}}, "is not the name"},
+		{credproxy.Route{Path: "/a/", Upstream: up, Push: &credproxy.Push{}}, "push needs refs"},
+		{credproxy.Route{Path: "/a/", Upstream: up, Push: &credproxy.Push{Refs: []string{"main"}}}, "is not a glob of refs"},
+		{credproxy.Route{Path: "/a/", Upstream: up, Push: &credproxy.Push{Refs: []string{"refs/x"}, Protect: []string{"/a"}}}, "begins with a slash"},
+		{credproxy.Route{Path: "/a/", Upstream: up, MaxRequests: -1}, "max_requests is -1"},
+		{credproxy.Route{Path: "/a/", Upstream: up, For: 1 << 40}, "longer than a year"},
+		{credproxy.Route{Path: "/a/", Upstream: up, Rate: &credproxy.Rate{Requests: 1}}, "rate is 1 requests in 0 seconds"},
 	} {
 		test.r.Pos = "launch.star:3:5"
 		c := credproxy.Config{Listen: ":0", Routes: []credproxy.Route{test.r}}
@@ -102,6 +125,19 @@ func TestValidateRefuses(t *testing.T) {
 	} {
 		if err := test.c.Validate(); err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%+v: %v, want %q", test.c, err, test.want)
+		}
+	}
+	for want, c := range map[string]credproxy.Config{
+		`agent "": it needs a name`:              {Agents: []credproxy.Agent{{}}},
+		`agent "a b": it needs a name`:           {Agents: []credproxy.Agent{{Name: "a b"}}},
+		`agent "a": there are two`:               {Agents: []credproxy.Agent{{Name: "a"}, {Name: "a"}}},
+		`agent "a": there is no route "/b/"`:     {Agents: []credproxy.Agent{{Name: "a", Routes: []string{"/a/", "/b/"}}}},
+		`agent "cred-proxy": that is the name`:   {Agents: []credproxy.Agent{{Name: "cred-proxy"}}},
+		"trust: reading CA certificates: no PEM": {Trust: "x"},
+	} {
+		c.Listen, c.Routes = ":0", []credproxy.Route{{Path: "/a/", Upstream: up}}
+		if err := c.Validate(); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %q", err, want)
 		}
 	}
 	// All that is wrong, at once.
