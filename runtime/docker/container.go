@@ -10,6 +10,7 @@ import (
 
 	cerrdefs "github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/image"
 	"github.com/docker/docker/api/types/mount"
 	"github.com/docker/docker/api/types/network"
 	"github.com/docker/go-units"
@@ -23,7 +24,18 @@ import (
 const loopbackDNS = "127.0.0.1"
 
 func (e *Engine) createContainer(ctx context.Context, n *plan.Node, op plan.Container) error {
-	config, err := e.config(ctx, n, op)
+	op, err := e.redeem(ctx, op)
+	if err != nil {
+		return err
+	}
+	found, err := e.inspectImage(ctx, op)
+	if err != nil {
+		return err
+	}
+	if names := overridden(op, imageEnv(found)); len(names) > 0 {
+		e.progress(n, "the image sets %s too; the launch's value holds", strings.Join(names, ", "))
+	}
+	config, err := e.config(n, op, found)
 	if err != nil {
 		return err
 	}
@@ -51,17 +63,35 @@ func (e *Engine) createContainer(ctx context.Context, n *plan.Node, op plan.Cont
 	e.mu.Lock()
 	e.created[n.ID] = n
 	e.mu.Unlock()
-	return e.copyFiles(ctx, n, op)
+	return e.copyFiles(ctx, n, op, found)
 }
 
-func (e *Engine) config(ctx context.Context, n *plan.Node, op plan.Container) (*container.Config, error) {
+// inspectImage returns what the image of op says of itself, or nil when op does not
+// depend on it.
+func (e *Engine) inspectImage(ctx context.Context, op plan.Container) (*image.InspectResponse, error) {
+	home := slices.ContainsFunc(op.Files, func(f plan.File) bool { return inHome(f.Path) })
+	if len(op.Setup) == 0 && len(op.Git) == 0 && len(op.Wired) == 0 && !home {
+		return nil, nil //nolint:nilnil // nothing is asked
+	}
+	found, err := e.c.api.ImageInspect(ctx, e.imageName(op.Image))
+	return &found, err
+}
+
+func (e *Engine) imageName(id plan.ID) string {
 	e.mu.Lock()
-	image := e.named[op.Image]
-	e.mu.Unlock()
+	defer e.mu.Unlock()
+	return e.named[id]
+}
+
+func (e *Engine) config(n *plan.Node, op plan.Container, found *image.InspectResponse) (*container.Config, error) {
+	env, err := variables(op, imageEnv(found))
+	if err != nil {
+		return nil, err
+	}
 	s := e.streams(n, op)
 	feed := len(op.Stdin) > 0
 	config := &container.Config{
-		Image: image, Entrypoint: op.Entrypoint, Cmd: op.Command, Env: environ(op.Env),
+		Image: e.imageName(op.Image), Entrypoint: op.Entrypoint, Cmd: op.Command, Env: environ(env),
 		User: op.User, WorkingDir: op.Workdir, Labels: e.labels(n), Hostname: hostname(n.ID.Name()),
 		Tty:       s.TTY,
 		OpenStdin: feed || s.In != nil,
@@ -72,11 +102,7 @@ func (e *Engine) config(ctx context.Context, n *plan.Node, op plan.Container) (*
 	if len(op.Setup) == 0 {
 		return config, nil
 	}
-	found, err := e.c.api.ImageInspect(ctx, image)
-	if err != nil {
-		return nil, err
-	}
-	if found.Config != nil {
+	if found != nil && found.Config != nil {
 		if config.Entrypoint == nil {
 			config.Entrypoint = found.Config.Entrypoint
 			if config.Cmd == nil {

@@ -80,6 +80,8 @@ type Container struct {
 	Entrypoint []string          `json:"entrypoint,omitempty"`
 	Command    []string          `json:"command,omitempty"`
 	Env        map[string]string `json:"env,omitempty"`
+	// Wired are the names of those of Env that the script did not give itself.
+	Wired []string `json:"wired,omitempty"`
 	// Git are settings of git, which it reads from GIT_CONFIG_COUNT and its kin.
 	// The engine appends them to those of Env, or else of the image.
 	Git []Setting `json:"git,omitempty"`
@@ -140,9 +142,9 @@ type Setting struct {
 }
 
 // A Ticket tells a cred-proxy which container asks. When the container is
-// created, "/~" and the token are put behind each Base that a slash follows, and
-// the token in the place of Placeholder: in the values of Env and Git, the
-// entrypoint, command and setup, and in files that are Literals.
+// created, "/~" and the token are put behind each Base, and the token in the place
+// of Placeholder: in the values of Env, in Git, the entrypoint, command and setup,
+// and in files that are Literals.
 type Ticket struct {
 	Base        string    `json:"base"` // "http://cred-proxy:9099"
 	Placeholder string    `json:"placeholder"`
