@@ -63,9 +63,9 @@ func (r *route) upstreamRule() pipelock.Rule {
 	host, port := hostPort(r.Upstream)
 	up := pipelock.Rule{Host: host, Ports: []int{port}, Methods: r.Methods, Pos: r.Pos}
 	if r.Auth != nil {
-		up.Credential = "Authorization"
+		up.Credentials = []string{"Authorization"}
 		if r.Auth.Header != "" {
-			up.Credential = r.Auth.Header
+			up.Credentials = []string{r.Auth.Header}
 		}
 	}
 	return up

@@ -18,6 +18,8 @@ type Config struct {
 	// port, which the agent may reach in plain HTTP though they resolve to private
 	// addresses.
 	Sidecars []string `json:"sidecars,omitempty"`
+	// Aliases are https addresses that a sidecar answers. The agent may ask them.
+	Aliases []Alias `json:"aliases,omitempty"`
 	// Passthrough are host patterns whose TLS is not intercepted, only held
 	// against SNI. They must be allowed as well.
 	Passthrough []string `json:"passthrough,omitempty"`
@@ -44,11 +46,29 @@ type Rule struct {
 	Paths []string `json:"paths,omitempty"`
 	// MaxBody is the largest request body in bytes; 0 is no limit.
 	MaxBody int64 `json:"max_body,omitempty"`
-	// Credential is the header that a route's credential is injected in, which
-	// is not scanned for secrets. Only in Upstreams.
-	Credential string `json:"credential,omitempty"`
+	// Credentials are the headers that the credentials of routes are injected in,
+	// and Parameters those of the query, which are not scanned for secrets. Only in
+	// Upstreams, where they hold for the host: several routes may lead there.
+	Credentials []string `json:"credentials,omitempty"`
+	Parameters  []string `json:"parameters,omitempty"`
 	// Pos is the place in the script, "launch.star:12:5".
 	Pos string `json:"pos,omitempty"`
+}
+
+// An Alias has the gate answer https on port 443 of a host with a certificate of
+// the launch's CA, and hand what is asked to a sidecar in plain HTTP: for clients
+// that insist on https ("cred-proxy"), and for those that follow an upstream's own
+// URLs, which then lead to its route.
+type Alias struct {
+	// Host is a name.
+	Host string `json:"host"`
+	// Prefix of the path, without a slash at its end; empty for all. What does not
+	// begin with it is decided by the rules.
+	Prefix string `json:"prefix,omitempty"`
+	// Sidecar is one of Sidecars, with its port.
+	Sidecar string `json:"sidecar"`
+	// Path takes the place of Prefix.
+	Path string `json:"path,omitempty"`
 }
 
 // The names of the values that a gate reads from its standard input.

@@ -63,6 +63,7 @@ type verdict struct {
 	rule   *Rule  // that let it through, or refused it; nil for the launch's own
 	reason string // of a refusal
 	own    bool   // the target is a helper of the launch
+	alias  *Alias // that leads to the helper; nil for its own address
 }
 
 // pos is the place in the script that decided.
@@ -97,6 +98,8 @@ func (p *policy) decide(a ask) verdict {
 		rules = p.Upstreams
 	} else if port, ok := p.own[a.target.host]; ok && a.target.scheme == "http" && (port == 0 || port == a.target.port) {
 		return verdict{ok: true, own: true}
+	} else if alias := p.alias(a); alias != nil {
+		return verdict{ok: true, own: true, alias: alias}
 	}
 	refusal := verdict{reason: fmt.Sprintf("%s is not an allowed host", a.target.host)}
 	for i := range rules {

@@ -116,12 +116,12 @@ func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		x.connect()
 		return
 	}
-	if r.URL.Scheme != "http" || r.URL.Host == "" {
+	if secure := r.URL.Scheme == "https" && x.aliased(r.URL.Host); !secure && (r.URL.Scheme != "http" || r.URL.Host == "") {
 		x.host = r.Host
 		x.refuse(http.StatusBadRequest, verdict{reason: "this is a proxy for http:// requests and CONNECT; set HTTP_PROXY and HTTPS_PROXY"})
 		return
 	}
-	x.target, err = newTarget("http", r.URL.Host, 80)
+	x.target, err = newTarget(r.URL.Scheme, r.URL.Host, map[string]int{"http": 80, "https": 443}[r.URL.Scheme])
 	if err != nil {
 		x.host = r.URL.Host
 		x.refuse(http.StatusForbidden, verdict{reason: err.Error()})
@@ -131,6 +131,13 @@ func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	x.forward()
+}
+
+// aliased reports whether https may be asked of host without a tunnel: what is said
+// stays within the launch.
+func (x *exchange) aliased(host string) bool {
+	t, err := newTarget("https", host, 443)
+	return err == nil && x.client == sidecar.ClientAgent && x.force.policy.alias(ask{target: t}) != nil
 }
 
 // client tells who asks: the cred-proxy, which knows a token, or the agent, which
@@ -160,6 +167,7 @@ type exchange struct {
 	client string
 	target target
 	host   string // as the client wrote it, while there is no target
+	path   string // canonical, once it is decided about
 }
 
 func (x *exchange) event(d sidecar.Decision, status int, v verdict) sidecar.Event {
@@ -235,6 +243,7 @@ func (x *exchange) forward() {
 	ctx, done := x.gate.follow(x.r.Context(), a)
 	defer done()
 	x.r = x.r.WithContext(ctx)
+	x.path = a.path
 	body, err := x.read(v)
 	if err != nil {
 		x.refuseBody(v, err)
@@ -262,8 +271,16 @@ func (x *exchange) send(v verdict, body *outgoing) {
 			p.Out.URL.RawQuery = p.In.URL.RawQuery
 			p.Out.Header.Del("Proxy-Authorization")
 			p.Out.Header.Del("Proxy-Connection")
+			if v.alias != nil {
+				v.alias.rewrite(p.Out, x.path)
+			}
 		},
-		ModifyResponse: func(r *http.Response) error { status = r.StatusCode; return nil },
+		ModifyResponse: func(r *http.Response) error {
+			if status = r.StatusCode; v.alias != nil {
+				v.alias.back(r.Header)
+			}
+			return nil
+		},
 		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) {
 			var reason string
 			status = http.StatusBadGateway

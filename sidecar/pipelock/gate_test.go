@@ -320,7 +320,7 @@ func TestWebSocketAndEnd(t *testing.T) {
 
 func TestProxyToken(t *testing.T) {
 	g := run(t, world(t, nil), pipelock.Config{
-		Allow: allow("agent.example"), Upstreams: []pipelock.Rule{{Host: "example.com", Credential: "X-Key"}},
+		Allow: allow("agent.example"), Upstreams: []pipelock.Rule{{Host: "example.com", Credentials: []string{"X-Key"}}},
 	})
 	get := func(user *url.Userinfo, header http.Header) (int, string) {
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://example.com/", nil)

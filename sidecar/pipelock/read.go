@@ -10,6 +10,7 @@ import (
 	"io"
 	"net/http"
 	"net/textproto"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -108,20 +109,23 @@ func (b *bounded) Read(p []byte) (int, error) {
 // scanHead looks through all of a request but its body.
 func (x *exchange) scanHead(v verdict) (where, rule string) {
 	u := x.r.URL
+	// A route's credential belongs where its route puts it.
+	var headers, parameters []string
+	if x.client == sidecar.ClientCredProxy && v.rule != nil {
+		headers, parameters = x.force.policy.credentials(x.target.host)
+	}
+	query := without(u.RawQuery, parameters)
 	parts := []struct{ where, text string }{
 		{"the method", x.r.Method},
 		{"the host name", x.target.host},
 		{"the path", u.EscapedPath()},
 		{"the path", u.Path},
-		{"the query", u.RawQuery},
-		{"the query", unescape(u.RawQuery)},
+		{"the query", query},
+		{"the query", unescape(query)},
 	}
+	headers = append(headers, "Proxy-Authorization") // the gate's own, which it drops
 	for name, values := range x.r.Header {
-		if name == "Proxy-Authorization" {
-			continue // the gate's own, which it drops
-		}
-		// A route's credential belongs where its route puts it.
-		if x.client == sidecar.ClientCredProxy && v.rule != nil && textproto.CanonicalMIMEHeaderKey(v.rule.Credential) == name {
+		if slices.ContainsFunc(headers, func(h string) bool { return textproto.CanonicalMIMEHeaderKey(h) == name }) {
 			continue
 		}
 		for _, value := range values {

@@ -33,8 +33,10 @@ func (c *Config) Validate() error {
 			return fmt.Errorf("upstream_proxy %q is not an http URL", c.UpstreamProxy)
 		}
 	}
-	_, err := c.sidecars()
-	return err
+	if _, err := c.sidecars(); err != nil {
+		return err
+	}
+	return c.validateAliases()
 }
 
 func (r *Rule) validate() error {

@@ -1,0 +1,100 @@
+package pipelock
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/bottle-run/bottle/sidecar"
+)
+
+// alias returns the alias that a is for, or nil. Of a tunnel, whose requests are
+// decided about one by one, only the host is known.
+func (p *policy) alias(a ask) *Alias {
+	if a.target.port != 443 || a.target.scheme == "http" || a.blind {
+		return nil
+	}
+	var best *Alias
+	for i := range p.Aliases {
+		x := &p.Aliases[i]
+		if x.Host == a.target.host && (a.method == "" || a.pathErr == nil && x.matches(a.path)) && (best == nil || len(x.Prefix) > len(best.Prefix)) {
+			best = x
+		}
+	}
+	return best
+}
+
+// matches reports whether the canonical path is below the prefix.
+func (x *Alias) matches(path string) bool {
+	rest, ok := strings.CutPrefix(path, x.Prefix)
+	return ok && (rest == "" || rest[0] == '/')
+}
+
+// rewrite sends out to the sidecar. Its path is canonical, as it was compared.
+func (x *Alias) rewrite(out *http.Request, path string) {
+	out.URL.Scheme, out.URL.Host, out.Host = "http", x.Sidecar, x.Sidecar
+	escaped := x.Path + strings.TrimPrefix(path, x.Prefix)
+	if plain, err := url.PathUnescape(escaped); err == nil { // always: both parts are canonical
+		out.URL.Path, out.URL.RawPath = plain, escaped
+	}
+}
+
+// back turns a place of the sidecar, as it names it in Location, into the alias's.
+func (x *Alias) back(h http.Header) {
+	location := h.Get("Location")
+	if x.Path == x.Prefix || !strings.HasPrefix(location, "/") || strings.HasPrefix(location, "//") {
+		return
+	}
+	path, query, _ := strings.Cut(location, "?")
+	if rest, ok := strings.CutPrefix(path, x.Path); ok && (rest == "" || rest[0] == '/') {
+		path = x.Prefix + rest
+		if query != "" {
+			path += "?" + query
+		}
+		h.Set("Location", path)
+	}
+}
+
+func (c *Config) validateAliases() error {
+	for _, x := range c.Aliases {
+		if host, err := sidecar.CanonicalHost(x.Host); err != nil || host != x.Host {
+			return fmt.Errorf("alias %q is not a canonical host", x.Host)
+		}
+		if !slices.Contains(c.Sidecars, x.Sidecar) || !strings.Contains(x.Sidecar, ":") {
+			return fmt.Errorf("alias %q leads to %q, which is not a sidecar and its port", x.Host, x.Sidecar)
+		}
+		for _, p := range []string{x.Prefix, x.Path} {
+			if canonical, err := sidecar.CanonicalPath(p + "/"); err != nil || canonical != p+"/" {
+				return fmt.Errorf("alias %q: %q is not the beginning of a canonical path", x.Host, p)
+			}
+		}
+	}
+	return nil
+}
+
+// credentials returns the headers and the parameters of the query in which the
+// cred-proxy may bring a credential to a host.
+func (p *policy) credentials(host string) (headers, parameters []string) {
+	for i := range p.Upstreams {
+		if r := &p.Upstreams[i]; sidecar.MatchHost(r.Host, host) {
+			headers, parameters = append(headers, r.Credentials...), append(parameters, r.Parameters...)
+		}
+	}
+	return headers, parameters
+}
+
+// without returns the query without the named parameters.
+func without(query string, parameters []string) string {
+	if len(parameters) == 0 {
+		return query
+	}
+	var kept []string
+	for pair := range strings.SplitSeq(query, "&") {
+		if name, _, _ := strings.Cut(pair, "="); !slices.Contains(parameters, name) {
+			kept = append(kept, pair)
+		}
+	}
+	return strings.Join(kept, "&")
+}
