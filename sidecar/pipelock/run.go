@@ -7,6 +7,7 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -76,11 +77,17 @@ func (s *server) listen(ctx context.Context, c Config) (err error) {
 	if s.tcp, err = lc.Listen(ctx, "tcp", c.Listen); err != nil {
 		return err
 	}
-	if s.udp, err = lc.ListenPacket(ctx, "udp", c.DNS); err != nil {
-		return err
+	// The same port on both, also where the configuration leaves it open: then the
+	// one that is free for UDP may be taken for TCP.
+	for range 10 {
+		if s.udp, err = lc.ListenPacket(ctx, "udp", c.DNS); err != nil {
+			return err
+		}
+		if s.dns, err = lc.Listen(ctx, "tcp", s.udp.LocalAddr().String()); err == nil || !strings.HasSuffix(c.DNS, ":0") {
+			return err
+		}
+		_ = s.udp.Close()
 	}
-	// The same port on both, also where the configuration leaves it open.
-	s.dns, err = lc.Listen(ctx, "tcp", s.udp.LocalAddr().String())
 	return err
 }
 
