@@ -6,7 +6,7 @@ export CGO_ENABLED := 0
 BUILD := go build -trimpath -ldflags='-s -w'
 DEMO := examples/build
 
-.PHONY: all build demo test lint test-long clean engine
+.PHONY: all build demo test bench lint test-long clean engine
 
 all: build
 
@@ -32,6 +32,16 @@ demo: build engine $(DEMO)/agent.tar
 test: build engine $(DEMO)/agent.tar
 	go vet ./...
 	CGO_ENABLED=1 go test -race -timeout 15m ./...
+
+# Two tables: docs/bench.md says what is in them. Compose is built from source, in the
+# benchmark's own module.
+bench: build engine $(DEMO)/agent.tar bin/bench/compose
+	@sh tests/bench/nginx.sh
+	cd tests/bench && $(BUILD) -o ../../bin/bench/ . ./feed
+	@bin/bench/bench -C . -compose bin/bench/compose -feed bin/bench/feed $(BENCH)
+
+bin/bench/compose: tests/bench/go.mod
+	cd tests/bench && $(BUILD) -o ../../$@ github.com/docker/compose/v2/cmd
 
 lint:
 	go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT) run ./...

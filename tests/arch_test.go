@@ -32,6 +32,8 @@ var layers = map[string][]string{
 	"examples/hello/agent":    {},
 	"examples/hello/upstream": {},
 	"tests/faultproxy":        {},
+	"tests/bench":             {}, // a module of its own
+	"tests/bench/feed":        {},
 }
 
 // TestLayersAndDocs holds every import against the table, and every package to

@@ -26,6 +26,7 @@ func main() {
 	if len(os.Args) > 1 && os.Args[1] == "-quit" {
 		return
 	}
+	justWork := len(os.Args) > 1 && os.Args[1] == "-work"
 	failed := false
 	check := func(ok bool, what, how string) {
 		mark := "ok  "
@@ -37,6 +38,12 @@ func main() {
 	fmt.Println("I am the agent. My work:")
 	status, body := call("GET", os.Getenv("ACME_URL")+"/whoami", "")
 	check(status == 200, "ask the private API, without a key", body)
+	if justWork { // what a benchmark waits for
+		if failed {
+			os.Exit(1)
+		}
+		return
+	}
 
 	fmt.Println("What I hold:")
 	check(noKey(), "no key in my environment or files", "none found")
