@@ -34,6 +34,7 @@ var layers = map[string][]string{
 	"tests/faultproxy":        {},
 	"tests/bench":             {}, // a module of its own
 	"tests/bench/feed":        {},
+	"tests/prober":            {},
 }
 
 // TestLayersAndDocs holds every import against the table, and every package to

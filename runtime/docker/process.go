@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/docker/docker/api/types"
 	"github.com/docker/docker/api/types/container"
@@ -26,6 +27,7 @@ type process struct {
 	name    string
 	streams Streams
 	conn    types.HijackedResponse
+	release func()     // ends the requests that live as long as the launch
 	inMu    sync.Mutex // one message at a time
 
 	ready    chan struct{} // closed when it said so
@@ -45,37 +47,6 @@ const maxLine = 1 << 20
 
 // tailLines is how many lines of standard error an error quotes.
 const tailLines = 5
-
-// detachKeys is a sequence that nobody types. By default the engine swallows
-// Ctrl-P, which is how shells and editors go up a line.
-const detachKeys = "ctrl-@,ctrl-^,ctrl-_,ctrl-@"
-
-// attach connects to the streams of a created container and registers for its
-// exit, both before it starts.
-func (e *Engine) attach(ctx context.Context, n *plan.Node, c plan.Container) (*process, error) {
-	p := &process{
-		node: n, name: e.name(n.ID), streams: e.streams(n, c),
-		ready: make(chan struct{}), drained: make(chan struct{}), exited: make(chan struct{}),
-	}
-	feed := len(c.Stdin) > 0
-	// The stream lives as long as the launch, not as long as this step.
-	long := context.WithoutCancel(ctx)
-	var err error
-	p.conn, err = e.c.api.ContainerAttach(long, p.name, container.AttachOptions{
-		Stream: true, Stdin: feed || p.streams.In != nil, Stdout: true, Stderr: true,
-		DetachKeys: detachKeys,
-	})
-	if err != nil {
-		return nil, fmt.Errorf("attaching: %w", err)
-	}
-	exit, failed := e.c.api.ContainerWait(long, p.name, container.WaitConditionNextExit)
-	go p.output(c, e.l.Line)
-	go p.wait(exit, failed)
-	if p.streams.In != nil {
-		go p.input()
-	}
-	return p, nil
-}
 
 // output delivers what the container writes until it ends.
 func (p *process) output(c plan.Container, line func(*plan.Node, []byte, bool)) {
@@ -181,6 +152,7 @@ func (p *process) wait(exit <-chan container.WaitResponse, failed <-chan error) 
 	}
 	<-p.drained
 	p.conn.Close()
+	p.release()
 	close(p.exited)
 }
 
@@ -199,15 +171,22 @@ func (p *process) feeding() bool {
 	return len(c.Stdin) > 0
 }
 
-// send writes one message: a line of JSON, the values in base64.
-func (p *process) send(values map[string][]byte) error {
+// send writes one message: a line of JSON, the values in base64. When ctx is done
+// before a container that does not read has taken it, the stream is cut in the
+// middle of a line and ends: the container then ends as if its launcher had.
+func (p *process) send(ctx context.Context, values map[string][]byte) error {
 	line, err := json.Marshal(values)
 	if err != nil {
 		return err
 	}
 	p.inMu.Lock()
 	defer p.inMu.Unlock()
-	_, err = p.conn.Conn.Write(append(line, '\n'))
+	stop := context.AfterFunc(ctx, func() { _ = p.conn.Conn.SetWriteDeadline(time.Now()) })
+	defer stop()
+	if _, err = p.conn.Conn.Write(append(line, '\n')); err != nil && ctx.Err() != nil {
+		p.closeInput()
+		err = context.Cause(ctx)
+	}
 	return err
 }
 
@@ -221,7 +200,7 @@ func (e *Engine) feed(ctx context.Context, p *process, c plan.Container) error {
 		}
 		values[in.Name] = v
 	}
-	if err := p.send(values); err != nil {
+	if err := p.send(ctx, values); err != nil {
 		return fmt.Errorf("writing its input: %w", err)
 	}
 	return nil

@@ -53,7 +53,7 @@ func (e *Engine) Resize(ctx context.Context, id plan.ID, width, height uint) err
 
 // Send hands further values to a sidecar, over the stream that it read its first
 // ones from.
-func (e *Engine) Send(_ context.Context, id plan.ID, values map[string][]byte) error {
+func (e *Engine) Send(ctx context.Context, id plan.ID, values map[string][]byte) error {
 	p, err := e.process(id)
 	if err != nil {
 		return err
@@ -61,7 +61,7 @@ func (e *Engine) Send(_ context.Context, id plan.ID, values map[string][]byte) e
 	if !p.feeding() {
 		return fmt.Errorf("%s reads no values", id)
 	}
-	return p.send(values)
+	return p.send(ctx, values)
 }
 
 // explainStart adds what to do to the engine's refusals to start a container.

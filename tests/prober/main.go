@@ -1,0 +1,134 @@
+// Command prober plays the programs inside containers in the tests of the real
+// engine: an agent that tries to get out, servers that stand for what it must not
+// reach, and agents that only hold still, talk or end.
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+func main() {
+	verbs := map[string]func(args []string){
+		"probe":  func([]string) { answer(os.Stdin, os.Stdout) },
+		"listen": func([]string) { listen() },
+		"beat":   func(args []string) { beat(args[0], args[1:]) },
+		"hold":   func([]string) { fmt.Println("holding"); time.Sleep(time.Hour) },
+		"print":  func(args []string) { printLines(number(args[0])) },
+		"exit":   func(args []string) { os.Exit(number(args[0])) },
+		"cat":    func([]string) { _, _ = io.Copy(os.Stdout, os.Stdin); fmt.Println("end of input") },
+		"signal": func([]string) { signals() },
+		"tty":    func([]string) { terminal() },
+		"health": func([]string) { health() },
+		"eat":    func(args []string) { eat(number(args[0])) },
+		"write":  func(args []string) { write(args[0], args[1]) },
+		"read":   func(args []string) { read(args[0], args[1]) },
+		"whoami": func([]string) { fmt.Printf("uid %d gid %d\n", os.Getuid(), os.Getgid()) },
+	}
+	verb := verbs[os.Args[1]]
+	if verb == nil {
+		fmt.Fprintln(os.Stderr, "prober: no such verb:", os.Args[1])
+		os.Exit(3)
+	}
+	verb(os.Args[2:])
+}
+
+func number(s string) int {
+	n, err := strconv.Atoi(s)
+	if err != nil {
+		panic(err)
+	}
+	return n
+}
+
+// answer tries each line of r, "what=where", and says what came of it: "reached"
+// or "refused", a tab, and how.
+func answer(r io.Reader, w io.Writer) {
+	fmt.Fprintln(w, "ready")
+	for in := bufio.NewScanner(r); in.Scan(); {
+		what, where, _ := strings.Cut(in.Text(), "=")
+		probe := probes()[what]
+		if probe == nil {
+			fmt.Fprintf(w, "unknown\t%s\n", what)
+			continue
+		}
+		how, err := probe(where)
+		if err != nil {
+			fmt.Fprintf(w, "refused\t%s\n", oneLine(err.Error()))
+		} else {
+			fmt.Fprintf(w, "reached\t%s\n", oneLine(how))
+		}
+	}
+}
+
+func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
+
+func printLines(n int) {
+	for i := range n {
+		fmt.Println("line", i)
+	}
+}
+
+// signals says which signals arrive. SIGTERM ends it with status 7.
+func signals() {
+	c := make(chan os.Signal, 8)
+	signal.Notify(c, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGQUIT)
+	fmt.Println("listening")
+	for s := range c {
+		fmt.Println("got", s)
+		if s == syscall.SIGTERM {
+			os.Exit(7)
+		}
+	}
+}
+
+// health is a health check that passes the third time.
+func health() {
+	const file = "/checks"
+	b, _ := os.ReadFile(file)
+	if b = append(b, '.'); len(b) < 3 {
+		_ = os.WriteFile(file, b, 0o600)
+		os.Exit(1)
+	}
+}
+
+// eat takes memory, in megabytes, and says so when it has it.
+func eat(megabytes int) {
+	var kept [][]byte
+	for range megabytes {
+		b := make([]byte, 1<<20)
+		for i := range b {
+			b[i] = 1
+		}
+		kept = append(kept, b)
+	}
+	fmt.Println("ate", len(kept))
+}
+
+func write(file, text string) {
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		fmt.Println(err)
+		os.Exit(1)
+	}
+	fmt.Println("wrote", file)
+}
+
+// read waits until a file holds a text.
+func read(file, text string) {
+	for range 600 {
+		if b, err := os.ReadFile(file); err == nil && strings.Contains(string(b), text) {
+			fmt.Println("read", file)
+			return
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	fmt.Println("never saw", text)
+	os.Exit(1)
+}
