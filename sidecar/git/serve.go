@@ -1,0 +1,66 @@
+package git
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"time"
+)
+
+const (
+	// idle is how long a client may send nothing in the middle of a push.
+	idle = time.Minute
+	// maxDrain is how much of a refused push is read on: git reads the answer only
+	// when it has sent all.
+	maxDrain = 4 << 30
+)
+
+// Serve handles a receive-pack request. forward sends its argument, in place of
+// req, to the server, and its answer to the client, except that of an error that
+// is ErrRefused it says nothing: Serve does then. It returns what was decided
+// about the refs; an error instead is about a request that is no push, and
+// nothing has been answered then.
+func (r *Rules) Serve(w http.ResponseWriter, req *http.Request, ask Ask, forward func(*http.Request)) ([]Ref, error) {
+	body := &patient{body: req.Body, conn: http.NewResponseController(w)}
+	defer body.done()
+	push, err := r.Open(req.Context(), body, req.Header.Get("Content-Encoding"), ask)
+	if err != nil {
+		body.drain()
+		return nil, err
+	}
+	defer func() {
+		_ = push.Close() // never fails
+		push.Wait()
+	}()
+	if push.Refusal() == nil {
+		out := req.Clone(req.Context())
+		out.Body, out.ContentLength = push, push.Length()
+		out.Header.Del("Content-Encoding")
+		out.Header.Del("Content-Length")
+		forward(out)
+		_ = push.Close() // never fails
+		push.Wait()
+		if refusal := push.Refusal(); refusal == nil || errors.Is(refusal.cause, errEarly) {
+			return push.Refs(), nil
+		}
+	}
+	body.drain()
+	_ = push.Report(w) // a client that went away needs no reason
+	return push.Refs(), nil
+}
+
+// patient is a body that waits for its client, but not for ever.
+type patient struct {
+	body io.Reader
+	conn *http.ResponseController
+}
+
+// Read implements io.Reader.
+func (p *patient) Read(b []byte) (int, error) {
+	_ = p.conn.SetReadDeadline(time.Now().Add(idle)) // what has no deadline has no connection that could stall
+	return p.body.Read(b)
+}
+
+func (p *patient) drain() { _, _ = io.CopyN(io.Discard, p, maxDrain) }
+
+func (p *patient) done() { _ = p.conn.SetReadDeadline(time.Time{}) }
