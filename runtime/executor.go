@@ -49,6 +49,17 @@ type Death struct {
 	Err  error
 }
 
+// Stale says that an upstream refuses the value that a sidecar holds in a slot.
+type Stale struct {
+	Node *plan.Node
+	Slot string
+}
+
+// A RejectedError is a sidecar's word that it changed nothing, and why.
+type RejectedError struct{ Reason string }
+
+func (e RejectedError) Error() string { return e.Reason }
+
 // defaultGrace is how long a rollback may take: removing a network takes an
 // engine under load seconds.
 const defaultGrace = time.Minute

@@ -17,7 +17,8 @@ const (
 
 // Events writes what a sidecar reports. Its methods are safe for concurrent use
 // and do not wait for a slow reader for long: when the queue stays full, events
-// are dropped, counted, and the count is reported before the next event.
+// are dropped, counted, and the count is reported before the next event. Only the
+// answers to messages, Applied and Rejected, wait: the launcher counts them.
 type Events struct {
 	lines   chan []byte
 	closing chan struct{}
@@ -50,10 +51,18 @@ type outcome struct {
 func (e *Events) Fatal(err error) { e.emit(outcome{"fatal", err.Error()}) }
 
 // Applied reports that a later message is in force.
-func (e *Events) Applied() { e.emit(outcome{Event: "applied"}) }
+func (e *Events) Applied() { e.answer(outcome{Event: "applied"}) }
 
 // Rejected reports that a later message changed nothing, and why.
-func (e *Events) Rejected(err error) { e.emit(outcome{"rejected", err.Error()}) }
+func (e *Events) Rejected(err error) { e.answer(outcome{"rejected", err.Error()}) }
+
+func (e *Events) answer(o outcome) {
+	select {
+	case e.lines <- encodeLine(o):
+	case <-e.closing:
+		e.dropped.Add(1)
+	}
+}
 
 // Audit reports a decision.
 func (e *Events) Audit(ev Event) { e.emit(ev.clean()) }

@@ -28,6 +28,7 @@ func (e *Engine) attach(ctx context.Context, n *plan.Node, c plan.Container) (*p
 	p := &process{
 		node: n, name: e.name(n.ID), streams: e.streams(n, c),
 		ready: make(chan struct{}), drained: make(chan struct{}), exited: make(chan struct{}),
+		input: newFeed(), stale: func(slot string) { e.staleSlot(n, slot) },
 	}
 	var err error
 	if p.conn, err = e.hijack(ctx, p.name, len(c.Stdin) > 0 || p.streams.In != nil); err != nil {
@@ -41,7 +42,7 @@ func (e *Engine) attach(ctx context.Context, n *plan.Node, c plan.Container) (*p
 	go p.output(c, e.l.Line)
 	go p.wait(exit, failed)
 	if p.streams.In != nil {
-		go p.input()
+		go p.copyInput()
 	}
 	return p, nil
 }

@@ -67,9 +67,10 @@ type Launch struct {
 
 // An Engine does the steps of one launch. It is safe for concurrent use.
 type Engine struct {
-	c    *Client
-	l    Launch
-	died chan runtime.Death
+	c     *Client
+	l     Launch
+	died  chan runtime.Death
+	stale chan runtime.Stale
 
 	mu      sync.Mutex
 	named   map[plan.ID]string // by image or volume node: what the engine calls it
@@ -87,7 +88,7 @@ func (c *Client) Launch(l Launch) *Engine {
 		l.Pool = DefaultPool
 	}
 	return &Engine{
-		c: c, l: l, died: make(chan runtime.Death, 64),
+		c: c, l: l, died: make(chan runtime.Death, 64), stale: make(chan runtime.Stale, 64),
 		named: map[plan.ID]string{}, subnets: map[plan.ID]netip.Prefix{},
 		created: map[plan.ID]*plan.Node{}, running: map[plan.ID]*process{}, unsure: map[plan.ID]bool{},
 	}

@@ -3,7 +3,6 @@ package docker
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,7 +10,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/docker/docker/api/types"
 	"github.com/docker/docker/api/types/container"
@@ -27,10 +25,11 @@ type process struct {
 	name    string
 	streams Streams
 	conn    types.HijackedResponse
-	release func()     // ends the requests that live as long as the launch
-	inMu    sync.Mutex // one message at a time
+	release func() // ends the requests that live as long as the launch
+	input   feed
 
 	ready    chan struct{} // closed when it said so
+	stale    func(slot string)
 	drained  chan struct{} // closed when all of its output has been delivered
 	exited   chan struct{} // closed when code, oom and waitErr are set and drained is closed
 	code     int
@@ -105,9 +104,18 @@ func lines(r io.Reader, f func([]byte)) {
 // what it may say. Services may write what they like.
 func (p *process) stdout(b []byte, c plan.Container, line func(*plan.Node, []byte, bool)) {
 	if c.Role == plan.Sidecar && bytes.HasPrefix(b, []byte("{")) {
-		var said struct{ Event, Error string }
+		var said struct{ Event, Error, Secret string }
 		if json.Unmarshal(b, &said) == nil {
 			switch said.Event {
+			case "applied":
+				p.input.answer(nil)
+				return
+			case "rejected":
+				p.input.answer(errors.New(said.Error))
+				return
+			case "stale":
+				p.stale(said.Secret)
+				return
 			case "ready":
 				select {
 				case <-p.ready:
@@ -156,55 +164,14 @@ func (p *process) wait(exit <-chan container.WaitResponse, failed <-chan error) 
 	close(p.exited)
 }
 
-// input copies the user's input. It is not waited for: a read of a terminal ends
-// when a key is pressed.
-func (p *process) input() {
+// copyInput copies the user's input. It is not waited for: a read of a terminal
+// ends when a key is pressed.
+func (p *process) copyInput() {
 	_, _ = io.Copy(p.conn.Conn, p.streams.In)
 	p.closeInput()
 }
 
 func (p *process) closeInput() { _ = p.conn.CloseWrite() }
-
-// feeding reports whether the container reads our messages.
-func (p *process) feeding() bool {
-	c, _ := p.node.Op.(plan.Container)
-	return len(c.Stdin) > 0
-}
-
-// send writes one message: a line of JSON, the values in base64. When ctx is done
-// before a container that does not read has taken it, the stream is cut in the
-// middle of a line and ends: the container then ends as if its launcher had.
-func (p *process) send(ctx context.Context, values map[string][]byte) error {
-	line, err := json.Marshal(values)
-	if err != nil {
-		return err
-	}
-	p.inMu.Lock()
-	defer p.inMu.Unlock()
-	stop := context.AfterFunc(ctx, func() { _ = p.conn.Conn.SetWriteDeadline(time.Now()) })
-	defer stop()
-	if _, err = p.conn.Conn.Write(append(line, '\n')); err != nil && ctx.Err() != nil {
-		p.closeInput()
-		err = context.Cause(ctx)
-	}
-	return err
-}
-
-// feed sends the first message.
-func (e *Engine) feed(ctx context.Context, p *process, c plan.Container) error {
-	values := make(map[string][]byte, len(c.Stdin))
-	for _, in := range c.Stdin {
-		v, err := e.l.Material(ctx, in.Source)
-		if err != nil {
-			return fmt.Errorf("its input %s: %w", in.Name, err)
-		}
-		values[in.Name] = v
-	}
-	if err := p.send(ctx, values); err != nil {
-		return fmt.Errorf("writing its input: %w", err)
-	}
-	return nil
-}
 
 // failure says why the container ended, in its own words where it left some. It
 // must be called after exited is closed.

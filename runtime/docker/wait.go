@@ -51,19 +51,6 @@ func (e *Engine) Resize(ctx context.Context, id plan.ID, width, height uint) err
 	return e.c.api.ContainerResize(ctx, e.name(id), container.ResizeOptions{Width: width, Height: height})
 }
 
-// Send hands further values to a sidecar, over the stream that it read its first
-// ones from.
-func (e *Engine) Send(ctx context.Context, id plan.ID, values map[string][]byte) error {
-	p, err := e.process(id)
-	if err != nil {
-		return err
-	}
-	if !p.feeding() {
-		return fmt.Errorf("%s reads no values", id)
-	}
-	return p.send(ctx, values)
-}
-
 // explainStart adds what to do to the engine's refusals to start a container.
 func explainStart(err error, c plan.Container) error {
 	s := err.Error()

@@ -35,10 +35,13 @@ type Engine interface {
 	Wait(ctx context.Context, container plan.ID) (int, error)
 	// Signal sends a signal, "SIGINT", to a container's first process.
 	Signal(ctx context.Context, container plan.ID, signal string) error
-	// Send hands further values to a sidecar.
+	// Send hands further values to a sidecar and returns once they are in force.
+	// A runtime.RejectedError means that nothing changed.
 	Send(ctx context.Context, container plan.ID, values map[string][]byte) error
 	// Died delivers the sidecars and services that ended before the launch did.
 	Died() <-chan Death
+	// Stale delivers the secrets that upstreams refuse.
+	Stale() <-chan runtime.Stale
 }
 
 // A Death is a sidecar or service that ended by itself.

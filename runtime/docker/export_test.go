@@ -1,0 +1,25 @@
+package docker
+
+import (
+	"bufio"
+	"net"
+
+	"github.com/docker/docker/api/types"
+
+	"github.com/bottle-run/bottle/runtime/plan"
+)
+
+// Attached returns an engine that is attached to one sidecar, container:s, whose
+// standard input is conn, and the function that takes a line of its output.
+func Attached(conn net.Conn) (*Engine, func(line string)) {
+	op := plan.Container{Role: plan.Sidecar, Stdin: []plan.Input{{Name: "config", Source: plan.Literal("{}")}}}
+	n := &plan.Node{ID: "container:s", Op: op}
+	e := new(Client).Launch(Launch{})
+	p := &process{
+		node: n, conn: types.HijackedResponse{Conn: conn, Reader: bufio.NewReader(conn)},
+		ready: make(chan struct{}), drained: make(chan struct{}), exited: make(chan struct{}),
+		input: newFeed(), stale: func(slot string) { e.staleSlot(n, slot) },
+	}
+	e.running[n.ID] = p
+	return e, func(line string) { p.stdout([]byte(line), op, nil) }
+}
