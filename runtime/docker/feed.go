@@ -16,22 +16,22 @@ import (
 // them: it answers every message but the first, in their order.
 type feed struct {
 	turn    chan struct{} // holds a token while nobody sends
-	answers chan error
+	answers chan string // why it changed nothing; empty when it did
 	owed    int   // answers to messages that nobody waits for any more
 	broken  error // why the stream cannot be written to any more
 }
 
 func newFeed() feed {
-	f := feed{turn: make(chan struct{}, 1), answers: make(chan error, 16)}
+	f := feed{turn: make(chan struct{}, 1), answers: make(chan string, 16)}
 	f.turn <- struct{}{}
 	return f
 }
 
 // answer hands the sidecar's answer to whoever waits for it. A sidecar that
 // answers what was not asked is not listened to.
-func (f *feed) answer(err error) {
+func (f *feed) answer(rejection string) {
 	select {
-	case f.answers <- err:
+	case f.answers <- rejection:
 	default:
 	}
 }
@@ -126,13 +126,13 @@ func (e *Engine) Send(ctx context.Context, id plan.ID, values map[string][]byte)
 	p.input.owed++
 	for {
 		select {
-		case err := <-p.input.answers:
+		case rejection := <-p.input.answers:
 			p.input.owed--
 			if p.input.owed > 0 {
 				continue // the answer to a message that was given up
 			}
-			if err != nil {
-				return runtime.RejectedError{Reason: err.Error()}
+			if rejection != "" {
+				return runtime.RejectedError{Reason: rejection}
 			}
 			return nil
 		case <-p.exited:

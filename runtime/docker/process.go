@@ -3,6 +3,7 @@ package docker
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -108,10 +109,10 @@ func (p *process) stdout(b []byte, c plan.Container, line func(*plan.Node, []byt
 		if json.Unmarshal(b, &said) == nil {
 			switch said.Event {
 			case "applied":
-				p.input.answer(nil)
+				p.input.answer("")
 				return
 			case "rejected":
-				p.input.answer(errors.New(said.Error))
+				p.input.answer(cmp.Or(said.Error, "it gave no reason"))
 				return
 			case "stale":
 				p.stale(said.Secret)
