@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -116,9 +117,13 @@ func run(c *cobra.Command, path string, o runOptions) error {
 	defer signal.Stop(signals)
 
 	// Secrets first: what is missing is said before anything exists.
-	launched, err := launch.Prepare(ctx, l.Plan, &secret.Resolver{Dir: s.dir}, maker{})
+	root, err := journal.Root()
 	if err != nil {
-		return fmt.Errorf("secrets are missing:\n%w", err)
+		return err
+	}
+	launched, err := prepare(ctx, l.Plan, resolver(s.dir, root, ui.warn), signals)
+	if err != nil {
+		return err
 	}
 	client, err := connect(c)
 	if err != nil {
@@ -126,6 +131,36 @@ func run(c *cobra.Command, path string, o runOptions) error {
 	}
 	defer client.Close()
 	return start(ctx, started{client, launched, ui, l, s, name, pool, o.keep, signals})
+}
+
+// resolver looks secrets up for a script in dir.
+func resolver(dir, root string, warn func(string)) *secret.Resolver {
+	return &secret.Resolver{Dir: dir, Ask: asker(), Locks: filepath.Join(root, ".locks"), Warn: warn}
+}
+
+// prepare resolves the secrets. A signal ends it: a command may take its time, and
+// a person at a prompt may change their mind.
+func prepare(ctx context.Context, p *plan.Plan, r *secret.Resolver, signals <-chan os.Signal) (*launch.Launch, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	var listening sync.WaitGroup
+	defer listening.Wait()
+	defer cancel(nil)
+	listening.Go(func() {
+		select {
+		case s := <-signals:
+			sig, _ := s.(syscall.Signal)
+			cancel(launch.InterruptedError{Signal: sig})
+		case <-ctx.Done():
+		}
+	})
+	launched, err := launch.Prepare(ctx, p, r, maker{})
+	if err != nil && ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("secrets are missing:\n%w", err)
+	}
+	return launched, nil
 }
 
 // started is a launch that is about to begin.

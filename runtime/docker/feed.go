@@ -16,9 +16,9 @@ import (
 // them: it answers every message but the first, in their order.
 type feed struct {
 	turn    chan struct{} // holds a token while nobody sends
-	answers chan string // why it changed nothing; empty when it did
-	owed    int   // answers to messages that nobody waits for any more
-	broken  error // why the stream cannot be written to any more
+	answers chan string   // why it changed nothing; empty when it did
+	owed    int           // answers to messages that nobody waits for any more
+	broken  error         // why the stream cannot be written to any more
 }
 
 func newFeed() feed {

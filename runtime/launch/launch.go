@@ -134,7 +134,7 @@ func (l *Launch) watch(ctx context.Context, e Engine, agents []*plan.Node) (int,
 	refreshed := make(chan struct{})
 	go func() {
 		defer close(refreshed)
-		l.refresh(ctx, e)
+		l.keepFresh(ctx, e)
 	}()
 	defer func() { cancel(nil); <-refreshed }()
 

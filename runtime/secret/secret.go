@@ -3,7 +3,7 @@ package secret
 import (
 	"context"
 	"fmt"
-	"maps"
+	"net/http"
 	"os"
 	"slices"
 	"strings"
@@ -16,150 +16,176 @@ import (
 	"github.com/bottle-run/bottle/runtime/plan"
 )
 
-// A Resolver looks references up. The zero Resolver reads the environment, files
-// and commands of this process.
+// A Resolver looks references up. The zero Resolver reads the environment, files,
+// commands and keyring of this process, and asks nobody. Its fields must not
+// change once it is used; it is safe for concurrent use.
 type Resolver struct {
 	// Dir is what relative paths are relative to, and where commands run; empty
 	// is the working directory.
 	Dir string
 	// LookupEnv stands in for os.LookupEnv in tests; nil is os.LookupEnv.
 	LookupEnv func(string) (string, bool)
+	// Ask asks a person for a value, which does not appear on the screen. Nil is
+	// where there is nobody to ask.
+	Ask func(ctx context.Context, label string) ([]byte, error)
+	// Locks is a directory of this user's, for the locks by which launches take
+	// turns with a refresh token; empty for this Resolver alone.
+	Locks string
+	// Client calls token endpoints; nil is one that verifies them by the system's
+	// roots.
+	Client *http.Client
+	// Warn is told of what goes wrong without a value missing; nil discards.
+	Warn func(string)
+
+	// held are the values that cannot be looked up again: those that a person
+	// typed, and refresh tokens that replaced what their source still says.
+	held Values
+
+	mu    sync.Mutex
+	turns map[string]chan struct{}
+}
+
+// Format implements fmt.Formatter: it holds values.
+func (r *Resolver) Format(f fmt.State, _ rune) {
+	fmt.Fprintf(f, "resolver in %q, %v", r.Dir, &r.held)
 }
 
 // Resolve looks up every reference, concurrently, and returns their values. It
-// returns either all of them or one error with a line for each that is missing.
+// returns either all of them or one error with a line for each that is missing. A
+// person is asked, one value after the other, once all the rest is there.
 func (r *Resolver) Resolve(ctx context.Context, refs []plan.Secret) (*Values, error) {
-	values := &Values{byRef: make(map[string][]byte, len(refs))}
-	errs := make([]error, len(refs))
-	var g errgroup.Group
-	g.SetLimit(8) // commands such as `gh auth token` are processes
+	values := new(Values)
+	var typed, rest []int
 	for i, ref := range refs {
-		g.Go(func() error {
-			v, err := r.Lookup(ctx, ref)
-			if err != nil {
-				errs[i] = fmt.Errorf("%s: %w", ref, err)
-				return nil // the others are looked up all the same
-			}
-			values.Set(ref, v)
-			return nil
-		})
+		if len(prompts(ref)) > 0 {
+			typed = append(typed, i)
+		} else {
+			rest = append(rest, i)
+		}
 	}
-	_ = g.Wait() // the errors are in errs, in the plan's order
+	errs := make([]error, len(refs))
+	r.lookupAll(ctx, refs, rest, values, errs)
+	for _, i := range typed {
+		if r.Ask == nil {
+			errs[i] = fmt.Errorf("%s: %w", refs[i], errNobody)
+		}
+	}
+	if err := join(errs); err != nil {
+		return nil, err
+	}
+	for _, i := range typed {
+		for _, p := range prompts(refs[i]) {
+			if err := r.ask(ctx, p); err != nil {
+				return nil, fmt.Errorf("%s: %w", p, err)
+			}
+		}
+	}
+	r.lookupAll(ctx, refs, typed, values, errs)
 	if err := join(errs); err != nil {
 		return nil, err
 	}
 	return values, nil
 }
 
-// Lookup returns the value behind one reference. One newline at its end is
-// dropped, because that is how files and commands end; any other control
-// character is an error, because no header can carry it.
-func (r *Resolver) Lookup(ctx context.Context, ref plan.Secret) ([]byte, error) {
-	v, err := r.read(ctx, ref)
-	if err != nil {
-		return nil, err
+// lookupAll looks up those of refs that which names.
+func (r *Resolver) lookupAll(ctx context.Context, refs []plan.Secret, which []int, values *Values, errs []error) {
+	var g errgroup.Group
+	g.SetLimit(8) // commands such as `gh auth token` are processes
+	for _, i := range which {
+		g.Go(func() error {
+			v, life, err := r.Lookup(ctx, refs[i])
+			if err != nil {
+				errs[i] = fmt.Errorf("%s: %w", refs[i], err)
+				return nil // the others are looked up all the same
+			}
+			values.Set(refs[i], v, life)
+			return nil
+		})
 	}
-	v = trimNewline(v)
-	if len(v) == 0 {
-		return nil, fmt.Errorf("is empty")
-	}
-	for _, b := range v {
-		if b < ' ' || b == 0x7f {
-			return nil, fmt.Errorf("holds a control character (a second line?), which no header can carry")
-		}
-	}
-	return v, nil
+	_ = g.Wait() // the errors are in errs, in the plan's order
 }
 
-func (r *Resolver) read(ctx context.Context, ref plan.Secret) ([]byte, error) {
-	if len(ref.Args) == 0 {
-		return nil, fmt.Errorf("names nothing")
+// Lookup returns the value behind one reference, and for how long it is good; zero
+// is for ever. One newline at its end is dropped, because that is how files and
+// commands end; any other control character is an error, because no header can
+// carry it.
+func (r *Resolver) Lookup(ctx context.Context, ref plan.Secret) ([]byte, time.Duration, error) {
+	if v, ok := r.held.Bytes(ref); ok {
+		return v, 0, nil
 	}
+	v, life, err := r.read(ctx, ref)
+	if err != nil {
+		return nil, 0, err
+	}
+	v = trimNewline(v)
+	return v, life, check(v)
+}
+
+// check refuses what no header can carry.
+func check(v []byte) error {
+	switch {
+	case len(v) == 0:
+		return fmt.Errorf("is empty")
+	case len(v) > maxValue:
+		return fmt.Errorf("is longer than %d bytes, which no header can carry", maxValue)
+	case slices.ContainsFunc(v, func(b byte) bool { return b < ' ' || b == 0x7f }):
+		return fmt.Errorf("holds a control character (a second line?), which no header can carry")
+	}
+	return nil
+}
+
+func (r *Resolver) read(ctx context.Context, ref plan.Secret) ([]byte, time.Duration, error) {
+	if want := arity[ref.Kind]; len(ref.Args) == 0 || want > 0 && len(ref.Args) != want {
+		return nil, 0, fmt.Errorf("does not say what it means: it has %d arguments", len(ref.Args))
+	}
+	ttl := time.Duration(ref.TTL) * time.Second
+	var v []byte
+	var err error
 	switch ref.Kind {
 	case plan.SecretEnv:
-		lookup := r.LookupEnv
-		if lookup == nil {
-			lookup = os.LookupEnv
-		}
-		v, ok := lookup(ref.Args[0])
-		if !ok {
-			return nil, fmt.Errorf("is not set; export %s before running bottle", ref.Args[0])
-		}
-		return []byte(v), nil
+		v, err = r.readEnv(ref.Args[0])
 	case plan.SecretFile:
-		return r.readFile(ref.Args[0])
+		v, err = r.readFile(ref.Args[0])
 	case plan.SecretCommand:
-		return r.run(ctx, ref.Args)
+		v, err = r.run(ctx, ref.Args)
+	case plan.SecretKeyring:
+		v, err = readKeyring(ctx, ref.Args[0], ref.Args[1])
+	case plan.SecretPrompt:
+		err = errNobody // what was typed is held
+	case plan.SecretOAuth:
+		return r.access(ctx, ref)
+	default:
+		err = fmt.Errorf("%q is not a kind of secret that this bottle knows", ref.Kind)
 	}
-	return nil, fmt.Errorf("%q is not a kind of secret that this bottle knows", ref.Kind)
+	return v, ttl, err
+}
+
+// arity is how many arguments a kind of secret has; others have one or more.
+var arity = map[plan.SecretKind]int{ //nolint:gochecknoglobals // a table
+	plan.SecretEnv: 1, plan.SecretFile: 1, plan.SecretKeyring: 2, plan.SecretPrompt: 1, plan.SecretOAuth: 3,
+}
+
+func (r *Resolver) readEnv(name string) ([]byte, error) {
+	lookup := r.LookupEnv
+	if lookup == nil {
+		lookup = os.LookupEnv
+	}
+	v, ok := lookup(name)
+	if !ok {
+		return nil, fmt.Errorf("is not set; export %s before running bottle", name)
+	}
+	return []byte(v), nil
+}
+
+func (r *Resolver) warn(format string, args ...any) {
+	if r.Warn != nil {
+		r.Warn(fmt.Sprintf(format, args...))
+	}
 }
 
 func trimNewline(v []byte) []byte {
 	s := strings.TrimSuffix(string(v), "\n")
 	return []byte(strings.TrimSuffix(s, "\r"))
-}
-
-// Values are the values of a launch's secrets. It is safe for concurrent use.
-type Values struct {
-	mu    sync.RWMutex
-	byRef map[string][]byte
-}
-
-// Bytes returns the value of ref, and whether there is one.
-func (v *Values) Bytes(ref plan.Secret) ([]byte, bool) {
-	v.mu.RLock()
-	defer v.mu.RUnlock()
-	b, ok := v.byRef[ref.String()]
-	return b, ok
-}
-
-// Set replaces the value of ref.
-func (v *Values) Set(ref plan.Secret, value []byte) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	v.byRef[ref.String()] = value
-}
-
-// Format implements fmt.Formatter: it prints which values there are.
-func (v *Values) Format(f fmt.State, _ rune) {
-	v.mu.RLock()
-	defer v.mu.RUnlock()
-	fmt.Fprintf(f, "values of %s, redacted", strings.Join(slices.Sorted(maps.Keys(v.byRef)), ", "))
-}
-
-// Refresh fetches the values of refs that have a time to live again, each when
-// a tenth of its time is left, and calls fresh with the new value. A value that
-// cannot be fetched is reported to failed and tried again after a tenth of its
-// time. It returns when ctx is done.
-func (r *Resolver) Refresh(ctx context.Context, refs []plan.Secret, fresh func(plan.Secret, []byte), failed func(plan.Secret, error)) {
-	var wg sync.WaitGroup
-	defer wg.Wait()
-	for _, ref := range refs {
-		if ref.TTL <= 0 {
-			continue
-		}
-		wg.Go(func() { r.refresh(ctx, ref, fresh, failed) })
-	}
-}
-
-func (r *Resolver) refresh(ctx context.Context, ref plan.Secret, fresh func(plan.Secret, []byte), failed func(plan.Secret, error)) {
-	life := time.Duration(ref.TTL) * time.Second
-	wait := life - life/10
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(wait):
-		}
-		v, err := r.Lookup(ctx, ref)
-		if err != nil {
-			failed(ref, err)
-			wait = max(life/10, time.Second)
-			continue
-		}
-		fresh(ref, v)
-		wait = life - life/10
-	}
 }
 
 // join makes one error of those that are not nil, a line each.

@@ -5,61 +5,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"time"
 )
 
-// maxValue bounds a secret: an engineer who points at the wrong file gets an
-// error instead of a header of a gigabyte.
-const maxValue = 64 << 10
-
 // commandTimeout bounds a secret's command; one that asks a person for a touch
 // of a key gets its time.
 const commandTimeout = 60 * time.Second
-
-// readFile reads a secret's file. One that others than its owner and group may
-// read is refused: a secret on a shared machine is then none.
-func (r *Resolver) readFile(name string) ([]byte, error) {
-	path, err := r.path(name)
-	if err != nil {
-		return nil, err
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is not a regular file", path)
-	}
-	if info.Mode().Perm()&0o004 != 0 {
-		return nil, fmt.Errorf("%s may be read by every user of this machine; run: chmod o-r %s", path, path)
-	}
-	v, err := io.ReadAll(io.LimitReader(f, maxValue+1))
-	if err == nil && len(v) > maxValue {
-		err = fmt.Errorf("%s is longer than %d bytes, which no header can carry", path, maxValue)
-	}
-	return v, err
-}
-
-func (r *Resolver) path(name string) (string, error) {
-	if rest, ok := strings.CutPrefix(name, "~/"); ok {
-		home, err := os.UserHomeDir()
-		return filepath.Join(home, rest), err
-	}
-	if filepath.IsAbs(name) {
-		return name, nil
-	}
-	return filepath.Join(r.Dir, name), nil
-}
 
 // run returns what argv writes to its standard output. What it writes to its
 // standard error is part of the error, for that is where `gh` and `vault` say
@@ -79,7 +32,7 @@ func (r *Resolver) run(ctx context.Context, argv []string) ([]byte, error) {
 		if errors.Is(err, exec.ErrNotFound) {
 			return nil, fmt.Errorf("the command %s is not installed", argv[0])
 		}
-		if said := strings.TrimSpace(complaint.String()); said != "" {
+		if said := strings.TrimSpace(without(complaint.String(), out.Bytes())); said != "" {
 			return nil, fmt.Errorf("%w: %s", err, said)
 		}
 		return nil, err
@@ -88,6 +41,17 @@ func (r *Resolver) run(ctx context.Context, argv []string) ([]byte, error) {
 		return nil, fmt.Errorf("printed more than %d bytes, which no header can carry", maxValue)
 	}
 	return out.Bytes(), nil
+}
+
+// without returns s without the secrets that it may hold: a command under a
+// shell's -x prints what it does, a server may answer with what it was asked.
+func without(s string, secrets ...[]byte) string {
+	for _, secret := range secrets {
+		if v := string(bytes.TrimSpace(secret)); v != "" {
+			s = strings.ReplaceAll(s, v, "redacted")
+		}
+	}
+	return s
 }
 
 // limited keeps the first maxValue bytes of what is written to it.
