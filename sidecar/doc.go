@@ -27,6 +27,9 @@
 //	{"event":"fatal","error":"…"}       before it exits with a failure
 //	{"event":"applied"}                 a later message is in force
 //	{"event":"rejected","error":"…"}    a later message changed nothing
+//	{"event":"stale","secret":"…"}      an upstream did not take the value of that
+//	                                    slot: said once of a value, which a later
+//	                                    message may replace
 //	{"event":"request",…}               one decision, see [Event]
 //	{"event":"dns",…}                   one decision, see [Event]
 //	{"event":"dropped","count":3}       so many events were lost before this one,

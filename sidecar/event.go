@@ -38,7 +38,8 @@ type Event struct {
 	Kind Kind `json:"event"`
 	// Time is when the request came; the zero Time becomes now. Always in UTC.
 	Time time.Time `json:"time"`
-	// Client is ClientAgent or ClientCredProxy.
+	// Client is ClientAgent or ClientCredProxy; behind a cred-proxy that tells
+	// agents apart it is the agent's name, or empty for who is none of them.
 	Client string `json:"client,omitempty"`
 	// Method of the request, or the type of a DNS question.
 	Method string `json:"method,omitempty"`

@@ -64,6 +64,14 @@ func (e *Events) answer(o outcome) {
 	}
 }
 
+// Stale reports that an upstream did not take the value of a slot.
+func (e *Events) Stale(slot string) {
+	e.emit(struct {
+		Event  string `json:"event"`
+		Secret string `json:"secret"`
+	}{"stale", slot})
+}
+
 // Audit reports a decision.
 func (e *Events) Audit(ev Event) { e.emit(ev.clean()) }
 

@@ -22,24 +22,62 @@ const maxDecodings = 4
 // before ";", with an escaped slash, a backslash, a control byte, an empty
 // segment ("//"), an invalid escape, or bytes that are not UTF-8.
 func CanonicalPath(raw string) (string, error) {
+	path, spread, err := SlashedPath(raw)
+	if err == nil && path != spread {
+		return "", ErrSlash
+	}
+	return path, err
+}
+
+// ErrSlash is what CanonicalPath returns for a path with an escaped slash.
+var ErrSlash = errors.New("path has an escaped slash (%2F), which servers read in two ways")
+
+// SlashedPath is CanonicalPath for who can tell that an escaped slash does no
+// harm: it leaves them as they came, "%2F" or "%2f", and also returns the path as
+// servers read it that take them for slashes, which is another canonical path.
+func SlashedPath(raw string) (path, spread string, err error) {
 	if raw == "" || raw[0] != '/' {
-		return "", errors.New("path does not begin with a slash")
+		return "", "", errors.New("path does not begin with a slash")
+	}
+	if isPlain(raw) {
+		return raw, raw, nil
 	}
 	segments := strings.Split(raw[1:], "/")
 	var b strings.Builder
 	b.Grow(len(raw))
+	slashed := false
 	for i, segment := range segments {
 		plain, ok := unescape(segment)
 		if !ok {
-			return "", errors.New("path has an invalid escape: write a percent sign as %25")
+			return "", "", errors.New("path has an invalid escape: write a percent sign as %25")
 		}
-		if err := checkSegment(segment, plain, i == len(segments)-1); err != nil {
-			return "", err
+		parts := strings.Split(plain, "/")
+		slashed = slashed || len(parts) > 1
+		for j, part := range parts {
+			if err := checkSegment(segment, part, i == len(segments)-1 && j == len(parts)-1); err != nil {
+				return "", "", err
+			}
 		}
 		b.WriteByte('/')
 		normalize(&b, segment)
 	}
-	return b.String(), nil
+	path = b.String()
+	if !slashed {
+		return path, path, nil
+	}
+	return path, strings.NewReplacer("%2F", "/", "%2f", "/").Replace(path), nil
+}
+
+// isPlain reports whether a path, which begins with a slash, has nothing in it
+// that could make it another one than it looks like. Most have not.
+func isPlain(path string) bool {
+	for i := 1; i < len(path); i++ {
+		c := path[i]
+		if c == '/' && path[i-1] == '/' || c == '.' && path[i-1] == '/' || c != '/' && !isUnreserved(c) {
+			return false
+		}
+	}
+	return true
 }
 
 // checkSegment refuses a segment that may mean another path to some server.
@@ -65,7 +103,7 @@ func checkDecoded(s string, last bool) error {
 	for i := range len(s) {
 		switch c := s[i]; {
 		case c == '/':
-			return errors.New("path has an escaped slash (%2F), which servers read in two ways")
+			return ErrSlash // one that is escaped twice
 		case c == '\\':
 			return errors.New("path has a backslash, which some servers read as a slash")
 		case c < 0x20 || c == 0x7f:
@@ -138,6 +176,10 @@ func normalize(b *strings.Builder, segment string) {
 			c, _ = escape(segment, i)
 			escaped = true
 			i += 2
+		}
+		if c == '/' {
+			b.WriteString(segment[i-2 : i+1]) // as it came: see SlashedPath
+			continue
 		}
 		if isUnreserved(c) || !escaped && strings.IndexByte("!$&'()*+,;=:@", c) >= 0 {
 			b.WriteByte(c)

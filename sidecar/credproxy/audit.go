@@ -5,11 +5,15 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strconv"
 	"sync/atomic"
 )
 
 // counter counts what passes between a client and the handler.
-type counter struct{ in, out atomic.Int64 }
+type counter struct {
+	in, out atomic.Int64
+	visit   *visit // which it is charged to; nil for none
+}
 
 // recorder is a ResponseWriter that remembers what the client got, and cleans
 // the headers of informational answers, which pass no other place.
@@ -19,6 +23,7 @@ type recorder struct {
 	scrub    *scrubber
 	status   int // 0 until there is one
 	reason   string
+	denied   bool
 	hijacked bool
 }
 
@@ -36,9 +41,23 @@ func (w *recorder) Write(p []byte) (int, error) {
 	if w.status == 0 {
 		w.status = http.StatusOK
 	}
+	if !w.denied {
+		if err := w.count.visit.carry(len(p)); err != nil {
+			return 0, err
+		}
+	}
 	n, err := w.ResponseWriter.Write(p)
 	w.count.out.Add(int64(n))
 	return n, err
+}
+
+// refuse answers with a refusal.
+func (w *recorder) refuse(r refused) {
+	w.denied, w.reason = true, r.refusal.Reason
+	if r.retryAfter > 0 {
+		w.Header().Set("Retry-After", strconv.FormatInt(r.retryAfter, 10))
+	}
+	r.refusal.Write(w, r.status)
 }
 
 // Unwrap is for http.ResponseController.
@@ -68,10 +87,16 @@ type countedConn struct {
 func (c *countedConn) Read(p []byte) (int, error) {
 	n, err := c.r.Read(p)
 	c.count.in.Add(int64(n))
+	if over := c.count.visit.carry(n); over != nil {
+		return 0, over
+	}
 	return n, err
 }
 
 func (c *countedConn) Write(p []byte) (int, error) {
+	if err := c.count.visit.carry(len(p)); err != nil {
+		return 0, err
+	}
 	n, err := c.Conn.Write(p)
 	c.count.out.Add(int64(n))
 	return n, err
@@ -87,6 +112,9 @@ type countedBody struct {
 func (b *countedBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	b.count.in.Add(int64(n))
+	if over := b.count.visit.carry(n); over != nil {
+		return 0, over
+	}
 	if err == io.EOF && b.atEOF != nil {
 		b.atEOF()
 		b.atEOF = nil

@@ -1,60 +1,119 @@
 package credproxy
 
 import (
+	"crypto/sha256"
 	"encoding/base64"
-	"errors"
+	"encoding/binary"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"github.com/bottle-run/bottle/sidecar"
 )
 
-// A credential puts a secret into a request. The secret is in closures only,
-// which print as addresses.
+// A credential puts a secret into requests. The secret is in closures only, which
+// print as addresses.
 type credential struct {
-	slot   string
-	header string // canonical
-	inject func(http.Header)
+	// slots are where its values come from; the first is the secret's.
+	slots  []string
+	header string // canonical; the one that carries it, "" for none
+	// send sends a request with the credential. The request is its to change, but
+	// for what is shared with others: header values and the body.
+	send func(http.RoundTripper, *http.Request) (*http.Response, error)
 	// secrets calls its argument with each string that must not come back.
 	secrets func(func([]byte))
+	// issued finds what the credential was exchanged for lately; nil for nothing.
+	issued func() *scrubber
+	// print tells values of the same slots apart.
+	print [sha256.Size]byte
 }
 
-// newCredential returns the credential of a with the value of its slot. Its
-// errors tell how to mend the value without saying what it is.
-func newCredential(a *Auth, value sidecar.Secret) (*credential, error) {
-	if len(value) == 0 {
-		return nil, fmt.Errorf("%s has no value", a.Secret)
+// newCredential returns the credential of a with the values of its slots, which is
+// the one of former when nothing changed: it may have learnt something. Its errors
+// tell how to mend a value without saying what it is.
+func newCredential(a *Auth, inputs sidecar.Message, former []*route) (*credential, error) {
+	sum := sha256.New()
+	for _, slot := range a.Slots() {
+		value := inputs[slot]
+		if len(value) == 0 {
+			return nil, fmt.Errorf("%s has no value", slot)
+		}
+		if why := badValue(value); why != "" {
+			return nil, fmt.Errorf("the value of %s %s", slot, why)
+		}
+		_ = binary.Write(sum, binary.BigEndian, int64(len(value))) // a hash takes everything
+		_, _ = sum.Write(value)
 	}
-	if why := badValue(value); why != "" {
-		return nil, fmt.Errorf("the value of %s %s", a.Secret, why)
+	print := [sha256.Size]byte(sum.Sum(nil))
+	for _, r := range former {
+		if r.cred != nil && r.cred.print == print && *r.Auth == *a {
+			return r.cred, nil
+		}
 	}
-	c := &credential{slot: a.Secret, header: "Authorization"}
-	// A copy, so that a caller that wipes its buffer does not change it.
-	parts := []string{string(value)}
+	c := &credential{slots: a.Slots(), print: print}
+	switch a.Scheme {
+	case "query":
+		c.inQuery(a.Query, string(inputs[a.Secret]))
+	case "sigv4":
+		c.inSignature(a, inputs)
+	case "registry":
+		c.inRegistry(a, string(inputs[a.Secret]))
+	default:
+		c.inHeader(a, string(inputs[a.Secret]))
+	}
+	return c, nil
+}
+
+// inHeader makes c one that is the same header in every request.
+func (c *credential) inHeader(a *Auth, secret string) {
+	c.header = "Authorization"
+	parts := []string{secret}
 	var text string
 	switch a.Scheme {
 	case "bearer":
-		text = "Bearer " + parts[0]
+		text = "Bearer " + secret
 	case "token":
-		text = "token " + parts[0]
+		text = "token " + secret
 	case "basic":
-		pair := a.User + ":" + parts[0]
+		pair := a.User + ":" + secret
 		parts = append(parts, pair)
 		text = "Basic " + base64.StdEncoding.EncodeToString([]byte(pair))
 	case "header":
 		c.header = http.CanonicalHeaderKey(a.Header)
-		text = parts[0]
-	default:
-		return nil, errors.New("no such scheme") // Validate came first
+		text = secret
 	}
-	c.inject = func(h http.Header) { h[c.header] = []string{text} }
+	value := []string{text}
+	c.send = func(rt http.RoundTripper, r *http.Request) (*http.Response, error) {
+		r.Header[c.header] = value
+		return rt.RoundTrip(r)
+	}
+	c.keep(parts...)
+}
+
+// inQuery makes c a parameter of the query. What the client called so is gone
+// already.
+func (c *credential) inQuery(name, secret string) {
+	pair := name + "=" + url.QueryEscape(secret)
+	c.send = func(rt http.RoundTripper, r *http.Request) (*http.Response, error) {
+		u := *r.URL
+		if u.RawQuery != "" {
+			u.RawQuery += "&"
+		}
+		u.RawQuery += pair
+		r.URL = &u
+		return rt.RoundTrip(r)
+	}
+	c.keep(secret)
+}
+
+// keep has answers searched for parts.
+func (c *credential) keep(parts ...string) {
 	c.secrets = func(yield func([]byte)) {
 		for _, p := range parts {
 			yield([]byte(p))
 		}
 	}
-	return c, nil
 }
 
 // badValue says why v cannot be the value of a header exactly as it is.

@@ -12,6 +12,9 @@ import (
 // A verdict is what was decided about a request: a target, a refusal, or a
 // question after the proxy's own health.
 type verdict struct {
+	client  string
+	prefix  string // of the path, with the agent's token in it; "" for none
+	path    string // without it
 	route   *route
 	target  *url.URL
 	status  int // not 0 for a refusal
@@ -19,40 +22,87 @@ type verdict struct {
 	health  bool
 }
 
-// decide judges a request by its method and its path.
+// deny makes v a refusal.
+func (v *verdict) deny(status int, refusal sidecar.Refusal) verdict {
+	v.status, v.refusal = status, refusal
+	if v.route != nil {
+		v.refusal.Host = v.route.base.Host
+	}
+	return *v
+}
+
+// decide judges a request by who sent it, its method and its path.
 func (t *table) decide(r *http.Request) verdict {
-	deny := func(route *route, reason, allow string) verdict {
-		v := verdict{route: route, status: http.StatusForbidden, refusal: sidecar.Refusal{Reason: reason, Allow: allow}}
-		if route != nil {
-			v.refusal.Host = route.base.Host
-		}
-		return v
+	v := verdict{client: sidecar.ClientAgent, path: requestPath(r)}
+	if len(t.agents) > 0 {
+		v.client = ""
+	}
+	forbid := func(reason, allow string) verdict {
+		return v.deny(http.StatusForbidden, sidecar.Refusal{Reason: reason, Allow: allow})
 	}
 	if isForbiddenMethod(r.Method) {
-		return deny(nil, "method "+shorten(r.Method)+" goes to no upstream", "")
+		return forbid("method "+shorten(r.Method)+" goes to no upstream", "")
 	}
-	path, err := sidecar.CanonicalPath(requestPath(r))
+	path, spread, err := sidecar.SlashedPath(v.path)
 	if err != nil {
-		return deny(nil, err.Error(), "")
+		v.path = t.censor(v.path)
+		return forbid(err.Error(), "")
 	}
-	route := t.match(path)
-	if route == nil && path == "/healthz" {
+	if path == "/healthz" && t.match(path) == nil {
 		return verdict{health: true}
 	}
-	if route == nil {
-		return verdict{status: http.StatusNotFound, refusal: t.noRoute(path)}
-	}
-	if other := t.ambiguous(route, path); other != nil {
-		return deny(route, fmt.Sprintf("path %s may be read as one of route %s, too", shorten(path), other.Path), "")
-	}
-	if reason, allow, ok := route.permits(r.Method, path); !ok {
-		return deny(route, reason, allow)
-	}
-	target, err := route.target(path, stripQuery(requestQuery(r), route.cred != nil))
+	var who *agent
+	who, v.prefix, v.path, err = t.identify(r, path)
 	if err != nil {
-		return deny(route, err.Error(), "")
+		return forbid(err.Error(), "")
 	}
-	return verdict{route: route, target: target}
+	if who != nil {
+		v.client = who.name
+	}
+	if v.route = t.match(v.path); v.route == nil || !v.route.may(who) {
+		v.route = nil
+		return v.deny(http.StatusNotFound, t.noRoute(who, v.path))
+	}
+	if reason, allow := t.confusable(v.route, v.path, strings.TrimPrefix(spread, v.prefix)); reason != "" {
+		return forbid(reason, allow)
+	}
+	if reason, allow, ok := v.route.permits(r.Method, v.path); !ok {
+		return forbid(reason, allow)
+	}
+	v.target, err = v.route.target(v.path, stripQuery(requestQuery(r), v.route.Auth))
+	if err != nil {
+		return forbid(err.Error(), "")
+	}
+	return v
+}
+
+// confusable says how a server may take path, which matches r, for one with
+// another credential or under other rules than are held against it. spread is
+// the path with escaped slashes as slashes.
+func (t *table) confusable(r *route, path, spread string) (reason, allow string) {
+	for _, p := range []string{path, spread} {
+		if other := t.match(p); other == nil {
+			return sidecar.ErrSlash.Error(), ""
+		} else if other != r {
+			return fmt.Sprintf("path %s may be read as one of route %s, too", shorten(path), other.Path), ""
+		}
+		if other := t.ambiguous(r, p); other != nil {
+			return fmt.Sprintf("path %s may be read as one of route %s, too", shorten(path), other.Path), ""
+		}
+		if p == spread && p == path {
+			return "", ""
+		}
+	}
+	// What git's rules are about is seen by the end of the path.
+	for _, end := range []string{"/info/refs", "/git-receive-pack", "/git-upload-pack"} {
+		if strings.HasSuffix(spread, end) != strings.HasSuffix(path, end) {
+			return sidecar.ErrSlash.Error(), ""
+		}
+	}
+	if len(r.globs) > 0 {
+		return sidecar.ErrSlash.Error() + ": rules on paths need one reading", "a route without paths = […]"
+	}
+	return "", ""
 }
 
 // requestPath returns the path of a request as the client wrote it, escaped and

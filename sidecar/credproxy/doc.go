@@ -17,8 +17,13 @@
 //     X-Original-URL, Forwarded, X-Forwarded-*), and hop-by-hop headers;
 //   - Set-Cookie is removed: a session is a credential too, and Cookie is
 //     removed from what the client sends;
+//   - the URLs in Location, Content-Location and Link lead back to the route;
 //   - upstreams are asked not to compress;
 //   - the only protocol to upgrade to is WebSocket.
+//
+// What a route allows by the names of operations is read whole before anything of
+// it is sent, and refused when it could be read in two ways. What was used of a
+// route belongs to its grant, which outlives configurations that leave it alone.
 //
 // Where an answer could hold a credential, Range and the extensions of WebSocket
 // are not passed on: pieces and compressed frames cannot be searched. What is

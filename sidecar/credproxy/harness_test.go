@@ -76,7 +76,9 @@ func run(tb testing.TB, o credproxy.Options, c credproxy.Config, in inputs) *run
 	all := inputs{"config": configJSON(tb, c)}
 	for _, r := range c.Routes {
 		if r.Auth != nil {
-			all[r.Auth.Secret] = canary
+			for _, slot := range r.Auth.Slots() {
+				all[slot] = canary
+			}
 		}
 	}
 	maps.Copy(all, in)

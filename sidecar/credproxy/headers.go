@@ -96,37 +96,50 @@ func stripHeader(h http.Header, further map[string]bool) {
 	}
 }
 
-// stripQuery removes the parameters by which clients authenticate, and those by
-// which frameworks let them override the method. The rest is left as it is, byte
+// stripQuery removes the parameters by which clients authenticate, with auth, and
+// those by which frameworks let them override the method. The rest is left as it is, byte
 // for byte: an upstream may have signed it, or read it in a way of its own.
-func stripQuery(raw string, credential bool) string {
+func stripQuery(raw string, auth *Auth) string {
 	if raw == "" {
 		return ""
 	}
 	var kept []string
 	for pair := range strings.SplitSeq(raw, "&") {
-		if !slices.ContainsFunc(strings.Split(pair, ";"), func(p string) bool { return isStrippedParameter(p, credential) }) {
+		if !slices.ContainsFunc(strings.Split(pair, ";"), func(p string) bool { return isStrippedParameter(p, auth) }) {
 			kept = append(kept, pair)
 		}
 	}
 	return strings.Join(kept, "&")
 }
 
-func isStrippedParameter(pair string, credential bool) bool {
+func isStrippedParameter(pair string, auth *Auth) bool {
 	name, _, _ := strings.Cut(pair, "=")
 	// Lenient, as servers are: what cannot be decoded is compared as it is.
 	if plain, err := url.QueryUnescape(name); err == nil {
 		name = plain
 	}
 	name, _, _ = strings.Cut(name, "[") // key[]=… is key to some
-	switch normalName(strings.Trim(name, " \x00\t\r\n")) {
+	name = normalName(strings.Trim(name, " \x00\t\r\n"))
+	if auth != nil && (auth.Query != "" && name == normalName(auth.Query) || auth.Scheme == "sigv4" && isSigned(name)) {
+		return true
+	}
+	switch name {
 	case "-method":
 		return true
 	case "key", "auth", "token", "api-token", "api-key", "apikey", "x-api-key", "access-token", "accesstoken", "auth-token", "oauth-token",
 		"private-token", "job-token", "authorization", "bearer-token", "client-secret", "subscription-key",
 		"x-goog-api-key", "x-goog-credential", "x-goog-signature", "googleaccessid",
 		"x-amz-credential", "x-amz-signature", "x-amz-security-token", "awsaccesskeyid":
-		return credential
+		return auth != nil
+	}
+	return false
+}
+
+// isSigned reports whether a parameter belongs to a signature of AWS in a URL.
+func isSigned(normal string) bool {
+	switch normal {
+	case "x-amz-algorithm", "x-amz-date", "x-amz-expires", "x-amz-signedheaders":
+		return true // the others are credentials to everybody
 	}
 	return false
 }

@@ -14,107 +14,148 @@ import (
 	"github.com/bottle-run/bottle/sidecar"
 )
 
-// errRevoked ends what runs on a route that a new configuration does not have.
-var errRevoked = errors.New("the route is gone: the configuration was changed")
-
 // A proxy is the handler of a cred-proxy.
 type proxy struct {
-	table   atomic.Pointer[table]
-	events  *sidecar.Events
-	log     *log.Logger
-	buffers bufferPool
+	table    atomic.Pointer[table]
+	events   *sidecar.Events
+	log      *log.Logger
+	buffers  bufferPool
+	renewals renewals
 }
 
 // ServeHTTP implements http.Handler.
 func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	t := p.table.Load()
-	event := sidecar.Event{Kind: sidecar.KindRequest, Time: time.Now(), Client: sidecar.ClientAgent, Method: r.Method, Path: requestPath(r)}
+	event := sidecar.Event{Kind: sidecar.KindRequest, Time: time.Now(), Method: r.Method}
 	rec := &recorder{ResponseWriter: w, count: new(counter)}
 	v := t.decide(r)
 	if v.health {
 		_, _ = w.Write([]byte("ok\n"))
 		return
 	}
-	// Deferred: a copy that fails ends in a panic (http.ErrAbortHandler).
-	defer func() {
-		event.Status, event.MS = rec.status, time.Since(event.Time).Milliseconds()
-		event.BytesIn, event.BytesOut = rec.count.in.Load(), rec.count.out.Load()
-		event.Reason = rec.reason
-		p.events.Audit(event)
-	}()
-	event.Decision = sidecar.Allow
+	event.Client, event.Path = v.client, v.path
 	if v.route != nil {
 		event.Route, event.Rule, event.Host = v.route.Path, v.route.Pos, v.route.base.Host
 	}
+	// Deferred: a copy that fails ends in a panic (http.ErrAbortHandler).
+	defer func() {
+		event.Decision = sidecar.Allow
+		if rec.denied {
+			event.Decision = sidecar.Deny
+		}
+		event.Status, event.MS = rec.status, time.Since(event.Time).Milliseconds()
+		event.BytesIn, event.BytesOut = rec.count.in.Load(), rec.count.out.Load()
+		event.Path, event.Reason = t.tokens.clean(event.Path), t.tokens.clean(rec.reason)
+		p.events.Audit(event)
+	}()
 	if v.status != 0 {
-		event.Decision, rec.reason = sidecar.Deny, v.refusal.Reason
-		v.refusal.Write(rec, v.status)
+		v.refusal.Reason, v.refusal.Allow = t.tokens.clean(v.refusal.Reason), t.tokens.clean(v.refusal.Allow)
+		rec.refuse(refused{status: v.status, refusal: v.refusal})
 		return
 	}
+	ctx, err := p.admit(rec, r, v)
+	if err != nil {
+		rec.fail(r.Context(), v, err)
+		return
+	}
+	defer rec.count.visit.leave()
 	event.Path = v.target.EscapedPath()
 	if v.route.cred != nil {
-		event.Credential = v.route.cred.slot
+		event.Credential = v.route.cred.slots[0]
 	}
-	rec.scrub = v.route.scrub
-	p.forward(rec, r, t, v)
+	p.forward(rec, r.WithContext(ctx), t, v)
+}
+
+// admit holds a request against what its route lets through and how much of it.
+func (p *proxy) admit(w *recorder, r *http.Request, v verdict) (context.Context, error) {
+	if err := v.route.inspect(r); err != nil {
+		return nil, err
+	}
+	ctx, visit, err := v.route.grant.enter(r.Context(), r.ContentLength)
+	if err != nil {
+		return nil, err
+	}
+	w.count.visit = visit
+	return ctx, nil
 }
 
 // forward sends the request on its way and streams the answer back.
 func (p *proxy) forward(w *recorder, r *http.Request, t *table, v verdict) {
-	ctx, done := whileValid(r.Context(), v.route.revoked)
-	defer done()
 	body := &countedBody{ReadCloser: r.Body, count: w.count}
-	r = r.WithContext(ctx)
-	r.Body = body
+	carrier := &carrier{proxy: p, table: t, route: v.route, body: &heldBody{ReadCloser: body}}
+	r.Body = carrier.body
+	w.scrub = v.route.scrubber()
 	reverse := httputil.ReverseProxy{
 		Rewrite: func(pr *httputil.ProxyRequest) {
 			v.route.outgoing(pr.Out, v.target)
 			body.atEOF = trailers(r, pr.Out, v.route)
+			t.tokens.header(pr.Out.Header) // Referer and the like
 		},
-		Transport:      t.transport,
-		ModifyResponse: func(res *http.Response) error { return v.route.incoming(res, t.routes, t.gate.url != "") },
-		ErrorHandler:   func(_ http.ResponseWriter, r *http.Request, err error) { w.fail(r.Context(), v, err) },
-		FlushInterval:  -1, // an answer may trickle whatever its type
-		BufferPool:     &p.buffers,
-		ErrorLog:       p.log,
+		Transport: carrier,
+		ModifyResponse: func(res *http.Response) error {
+			w.scrub = carrier.route.scrubber()
+			if res.ContentLength > v.route.grant.left() && r.Method != http.MethodHead {
+				return errBytes
+			}
+			return carrier.route.incoming(res, w.scrub, redirector{carrier.table.routes, v.prefix}, t.gate.url != "")
+		},
+		ErrorHandler:  func(_ http.ResponseWriter, r *http.Request, err error) { w.fail(r.Context(), v, err) },
+		FlushInterval: -1, // an answer may trickle whatever its type
+		BufferPool:    &p.buffers,
+		ErrorLog:      p.log,
 	}
+	defer w.explain(r.Context(), v)
 	reverse.ServeHTTP(w, r)
 }
 
-// fail answers a request whose upstream could not be asked, or not be understood.
-func (w *recorder) fail(ctx context.Context, v verdict, err error) {
-	status, label := http.StatusBadGateway, "upstream failed"
-	switch cause := context.Cause(ctx); {
+// explain notes why a request ended early that the proxy itself ended.
+func (w *recorder) explain(ctx context.Context, v verdict) {
+	if r, ok := ended(context.Cause(ctx), v); ok && w.reason == "" {
+		w.denied, w.reason = true, r.refusal.Reason
+	}
+}
+
+// ended returns the refusal for a request that its grant ended, with cause.
+func ended(cause error, v verdict) (refused, bool) {
+	r := refused{status: http.StatusForbidden, refusal: sidecar.Refusal{Host: v.target.Host}}
+	switch {
 	case errors.Is(cause, errRevoked):
-		status, label, err = http.StatusForbidden, sidecar.Blocked, errRevoked
-	case cause != nil:
+		r.refusal.Reason = errRevoked.Error()
+	case errors.Is(cause, errTime):
+		r.refusal.Reason, r.refusal.Allow = errTime.Error(), `a longer for_ = "…" in the route`
+	case errors.Is(cause, errBytes):
+		r.status, r.refusal.Reason, r.refusal.Allow = http.StatusTooManyRequests, errBytes.Error(), "a larger max_bytes in the route"
+	default:
+		return asRefused(cause)
+	}
+	return r, true
+}
+
+// fail answers a request that is not let through after all, or whose upstream
+// could not be asked, or not be understood.
+func (w *recorder) fail(ctx context.Context, v verdict, err error) {
+	cause := context.Cause(ctx)
+	r, ok := ended(cause, v)
+	if !ok && cause == nil {
+		r, ok = ended(err, v)
+	}
+	switch {
+	case !ok && cause != nil:
 		w.reason = "the client went away"
 		// It may have closed its sending half only: returning would tell it 200.
 		panic(http.ErrAbortHandler)
+	case !ok:
+		// An error may quote what the upstream sent.
+		w.reason = fmt.Sprintf("%s: %s", v.target.Host, w.scrub.clean(err.Error()))
 	}
-	// An error may quote what the upstream sent.
-	w.reason = fmt.Sprintf("%s: %s", v.target.Host, v.route.scrub.clean(err.Error()))
 	if w.hijacked || w.status != 0 {
 		return // too late for an answer
 	}
-	sidecar.Refusal{Error: label, Reason: w.reason, Host: v.target.Host}.Write(w, status)
-}
-
-// whileValid returns a context that ends with ctx, with done, and with revoked.
-func whileValid(ctx context.Context, revoked <-chan struct{}) (valid context.Context, done func()) {
-	valid, cancel := context.WithCancelCause(ctx)
-	var watch sync.WaitGroup
-	watch.Go(func() {
-		select {
-		case <-revoked:
-			cancel(errRevoked)
-		case <-valid.Done():
-		}
-	})
-	return valid, func() {
-		cancel(context.Canceled)
-		watch.Wait()
+	if ok {
+		w.refuse(r)
+		return
 	}
+	sidecar.Refusal{Error: "upstream failed", Reason: w.reason, Host: v.target.Host}.Write(w, http.StatusBadGateway)
 }
 
 // trailers returns what passes the trailers of a request on, once they are here.

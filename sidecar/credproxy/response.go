@@ -7,21 +7,16 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"strings"
 )
 
 // incoming makes res, the upstream's answer, the answer for the client of the
-// route. routes are all, for redirects from one to another.
-func (r *route) incoming(res *http.Response, routes []*route, proxied bool) error {
+// route, without what scrub finds.
+func (r *route) incoming(res *http.Response, scrub *scrubber, redirect redirector, proxied bool) error {
 	if proxied && res.StatusCode == http.StatusProxyAuthRequired {
 		return errors.New("the gate does not know this cred-proxy: its token is not the gate's")
 	}
-	for _, name := range []string{"Location", "Content-Location"} {
-		if there := res.Header.Get(name); there != "" {
-			res.Header.Set(name, r.relocate(res.Request.URL, there, routes))
-		}
-	}
+	r.redirect(res, redirect)
 	// A session that a credential opened is a credential. Alt-Svc would send the
 	// client to a place that it cannot reach.
 	for _, name := range []string{"Set-Cookie", "Set-Cookie2", "Alt-Svc"} {
@@ -31,39 +26,24 @@ func (r *route) incoming(res *http.Response, routes []*route, proxied bool) erro
 		res.Header.Del("Content-Length") // HTTP/1.1 has both in no message, HTTP/2 has
 		res.ContentLength = -1
 	}
-	if r.scrub == nil {
+	if scrub == nil {
 		return nil
 	}
-	r.scrub.header(res.Header)
+	scrub.header(res.Header)
 	if res.StatusCode == http.StatusSwitchingProtocols {
 		res.Status = "" // it would be passed on as it is
 		conn, ok := res.Body.(io.ReadWriteCloser)
 		if !ok {
 			return errors.New("the upstream switched protocols on a connection that cannot be written")
 		}
-		res.Body = &cleanConn{conn, newCleanReader(conn, r.scrub, nil)}
+		res.Body = &cleanConn{conn, newCleanReader(conn, scrub, nil)}
 		return nil
 	}
 	if err := identity(res); err != nil {
 		return err
 	}
-	res.Body = newCleanReader(res.Body, r.scrub, res)
+	res.Body = newCleanReader(res.Body, scrub, res)
 	return nil
-}
-
-// relocate returns where a client of the cred-proxy finds what the upstream says
-// is there, or there itself when no route leads to it.
-func (r *route) relocate(from *url.URL, there string, routes []*route) string {
-	u, err := from.Parse(there)
-	if err != nil {
-		return there
-	}
-	for _, candidate := range append([]*route{r}, routes...) {
-		if local, ok := candidate.local(u); ok {
-			return local
-		}
-	}
-	return u.String() // absolute: what it was relative to is not the client's base
 }
 
 // identity undoes the one encoding that upstreams use though they were asked for

@@ -22,16 +22,20 @@ type route struct {
 	// spelling: on this one clients may not send them either.
 	strip map[string]bool
 	scrub *scrubber // nil when no answer can hold a credential
-	// revoked is closed when the route is no more, so that what runs on it ends.
-	revoked chan struct{}
+	// issuers are the credentials for the upstream's host that are exchanged for
+	// others on the way.
+	issuers []*credential
+	grant   *grant
 }
 
-func newRoute(r Route, value sidecar.Secret) (*route, error) {
+// newRoute returns the route of r, with the values of inputs. What it learnt as
+// one of former it knows again.
+func newRoute(r Route, inputs sidecar.Message, former []*route) (*route, error) {
 	base, err := r.upstream()
 	if err != nil {
 		return nil, r.errorf("%w", err)
 	}
-	out := &route{Route: r, base: base, revoked: make(chan struct{})}
+	out := &route{Route: r, base: base}
 	for _, p := range r.Paths {
 		glob, err := sidecar.CanonicalGlob(p)
 		if err != nil {
@@ -40,7 +44,7 @@ func newRoute(r Route, value sidecar.Secret) (*route, error) {
 		out.globs = append(out.globs, glob)
 	}
 	if r.Auth != nil {
-		if out.cred, err = newCredential(r.Auth, value); err != nil {
+		if out.cred, err = newCredential(r.Auth, inputs, former); err != nil {
 			return nil, r.errorf("%w", err)
 		}
 	}
@@ -118,8 +122,8 @@ func (r *route) local(u *url.URL) (string, bool) {
 	return local, true
 }
 
-// outgoing makes out, a copy of a client's request, the request for the
-// upstream. Hop-by-hop headers are removed already, and nothing of the client's
+// outgoing makes out, a copy of a client's request, the request for the upstream,
+// but for the credential. Hop-by-hop headers are removed already, and nothing of the client's
 // decides where it goes: that is target's doing.
 func (r *route) outgoing(out *http.Request, target *url.URL) {
 	out.URL, out.Host = target, ""
@@ -129,14 +133,20 @@ func (r *route) outgoing(out *http.Request, target *url.URL) {
 	// Also for routes without a credential: upstream Pipelock refuses compressed
 	// answers.
 	out.Header.Set("Accept-Encoding", "identity")
-	if r.scrub != nil {
+	if r.scrub != nil || r.issuers != nil {
 		for _, name := range []string{"Range", "If-Range", "Request-Range", "Sec-Websocket-Extensions"} {
 			out.Header.Del(name)
 		}
 	}
-	if r.cred != nil {
-		r.cred.inject(out.Header)
+}
+
+// scrubber returns what answers of the route are cleaned with.
+func (r *route) scrubber() *scrubber {
+	s := r.scrub
+	for _, c := range r.issuers {
+		s = s.with(c.issued())
 	}
+	return s
 }
 
 // keepWebSocketOnly drops an upgrade to anything else: after one to h2c, say, the

@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"log"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -120,13 +121,10 @@ func (s *server) Apply(inputs, message sidecar.Message) error {
 			s.proxy.log.Printf("the value of %s is shorter than %d bytes: answers are not searched for it", name, minSecret)
 		}
 	}
-	if old != nil {
-		next.inherit(old)
-	}
+	next.inherit(old)
+	s.proxy.settle(slices.Collect(maps.Keys(message)))
 	s.proxy.table.Store(next)
-	if old != nil {
-		next.revoke(old)
-	}
+	next.begin(old)
 	return nil
 }
 
@@ -173,6 +171,10 @@ func (s *server) Serve(ctx context.Context) error {
 		// No ReadTimeout and no WriteTimeout: bodies are streams.
 	}
 	err := sidecar.Serve(ctx, srv, s.listener, &s.conns)
-	s.proxy.table.Load().transport.CloseIdleConnections()
+	t := s.proxy.table.Load()
+	t.transport.CloseIdleConnections()
+	for _, r := range t.routes {
+		r.grant.end(errRevoked)
+	}
 	return err
 }

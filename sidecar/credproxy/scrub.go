@@ -3,6 +3,7 @@ package credproxy
 import (
 	"bytes"
 	"net/http"
+	"slices"
 )
 
 const (
@@ -43,6 +44,17 @@ func newScrubber(secrets [][]byte) *scrubber {
 		return nil
 	}
 	return s
+}
+
+// with returns a scrubber for what s and other search for.
+func (s *scrubber) with(other *scrubber) *scrubber {
+	switch {
+	case other == nil:
+		return s
+	case s == nil:
+		return other
+	}
+	return &scrubber{patterns: slices.Concat(s.patterns, other.patterns), longest: max(s.longest, other.longest)}
 }
 
 // mask overwrites in out, which is the tail of text from position from on, what

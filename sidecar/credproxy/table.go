@@ -18,6 +18,9 @@ type table struct {
 	routes    []*route // longest path first
 	gate      gate
 	transport *http.Transport
+	agents    []*agent      // empty when everybody may use every route
+	tokens    *scrubber     // of the agents
+	replaced  chan struct{} // closed when the table is in force no more
 }
 
 // newTable makes a table of what came over standard input. The credentials of
@@ -27,14 +30,14 @@ func newTable(config Config, inputs sidecar.Message, former []*route) (*table, e
 	if err := config.Validate(); err != nil {
 		return nil, err
 	}
-	t := &table{config: config, gate: gate{url: config.Proxy, ca: string(inputs[InputCA]), trust: config.Trust, token: inputs[InputToken]}}
+	t := &table{config: config, replaced: make(chan struct{}), gate: gate{url: config.Proxy, ca: string(inputs[InputCA]), trust: config.Trust, token: inputs[InputToken]}}
 	errs := []error{t.gate.check()}
+	var err error
+	if t.agents, t.tokens, err = newAgents(config.Agents, inputs); err != nil {
+		errs = append(errs, err)
+	}
 	for _, r := range config.Routes {
-		var value sidecar.Secret
-		if r.Auth != nil {
-			value = inputs[r.Auth.Secret]
-		}
-		compiled, err := newRoute(r, value)
+		compiled, err := newRoute(r, inputs, former)
 		if err != nil {
 			errs = append(errs, err)
 			continue
@@ -47,24 +50,29 @@ func newTable(config Config, inputs sidecar.Message, former []*route) (*table, e
 	slices.SortStableFunc(t.routes, func(a, b *route) int { return len(b.Path) - len(a.Path) })
 	headers := map[string]bool{}
 	for _, r := range t.routes {
-		r.scrub, r.strip = scrubberFor(r, slices.Concat(former, t.routes)), headers
-		if r.cred != nil {
+		r.strip = headers
+		r.searchFor(slices.Concat(former, t.routes))
+		if r.cred != nil && r.cred.header != "" {
 			headers[normalName(r.cred.header)] = true
 		}
 	}
 	return t, nil
 }
 
-// scrubberFor finds the credentials of all routes to the host of r: an upstream
-// may give back to one request what it was given with another.
-func scrubberFor(r *route, all []*route) *scrubber {
+// searchFor has answers of r searched for the credentials of all routes to its
+// host: an upstream may give back to one request what it was given with another.
+func (r *route) searchFor(all []*route) {
 	var secrets [][]byte
 	for _, other := range all {
-		if other.cred != nil && other.base.Hostname() == r.base.Hostname() {
-			other.cred.secrets(func(s []byte) { secrets = append(secrets, s) })
+		if other.cred == nil || other.base.Hostname() != r.base.Hostname() {
+			continue
+		}
+		other.cred.secrets(func(s []byte) { secrets = append(secrets, s) })
+		if other.cred.issued != nil && !slices.Contains(r.issuers, other.cred) {
+			r.issuers = append(r.issuers, other.cred)
 		}
 	}
-	return newScrubber(secrets)
+	r.scrub = newScrubber(secrets)
 }
 
 // slots returns the names of the values that the table uses.
@@ -72,8 +80,13 @@ func (t *table) slots() map[string]bool {
 	names := map[string]bool{InputConfig: true, InputCA: true, InputToken: true}
 	for _, r := range t.routes {
 		if r.cred != nil {
-			names[r.cred.slot] = true
+			for _, slot := range r.cred.slots {
+				names[slot] = true
+			}
 		}
+	}
+	for _, a := range t.agents {
+		names[InputAgent(a.name)] = true
 	}
 	return names
 }
@@ -116,22 +129,34 @@ func foldPath(path string) string {
 	return strings.Join(segments, "/")
 }
 
-// inherit makes the routes of t that are as they were before end together with
-// those of old. To be called before t is in force.
+// inherit gives the routes of t that are as they were in old what was used of
+// them, and the others a beginning. To be called before t is in force.
 func (t *table) inherit(old *table) {
 	for _, r := range t.routes {
-		if was := old.same(r); was != nil && t.transport == old.transport {
-			r.revoked = was.revoked
+		if was := old.same(r); was != nil {
+			r.grant = was.grant
+		} else {
+			r.grant = newGrant(r.Route)
 		}
 	}
 }
 
-// revoke ends what runs on routes of old that did not pass to t. To be called
-// once t is in force.
-func (t *table) revoke(old *table) {
+// begin starts what t is granted, and ends what runs on routes of old that did not
+// pass to it, or not by the same way out. To be called once t is in force.
+func (t *table) begin(old *table) {
+	for _, r := range t.routes {
+		r.grant.begin()
+	}
+	if old == nil {
+		return
+	}
+	close(old.replaced)
 	for _, was := range old.routes {
-		if r := t.same(was); r == nil || r.revoked != was.revoked {
-			close(was.revoked)
+		switch {
+		case t.same(was) == nil:
+			was.grant.end(errRevoked)
+		case t.transport != old.transport:
+			was.grant.interrupt(errRevoked)
 		}
 	}
 	if t.transport != old.transport {
@@ -139,28 +164,42 @@ func (t *table) revoke(old *table) {
 	}
 }
 
-// same returns the route of t that is declared as r is; nil for none.
+// same returns the route of t that is declared as r is; nil for none. Where in the
+// script it is declared, and how tools find it, makes no other one of it.
 func (t *table) same(r *route) *route {
-	i := slices.IndexFunc(t.routes, func(other *route) bool { return reflect.DeepEqual(other.Route, r.Route) })
+	if t == nil {
+		return nil
+	}
+	i := slices.IndexFunc(t.routes, func(other *route) bool {
+		a, b := other.Route, r.Route
+		a.Pos, a.Roles, b.Pos, b.Roles = "", nil, "", nil
+		return reflect.DeepEqual(a, b)
+	})
 	if i < 0 {
 		return nil
 	}
 	return t.routes[i]
 }
 
-// noRoute says what to do about a path without a route.
-func (t *table) noRoute(path string) sidecar.Refusal {
-	paths := make([]string, len(t.routes))
-	for i, r := range t.routes {
-		paths[i] = r.Path
+// noRoute says what to do about a path without a route that who may use.
+func (t *table) noRoute(who *agent, path string) sidecar.Refusal {
+	var paths []string
+	for _, r := range t.routes {
+		if r.may(who) {
+			paths = append(paths, r.Path)
+		}
 	}
 	slices.Sort(paths)
 	first, _, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
-	return sidecar.Refusal{
+	refusal := sidecar.Refusal{
 		Error:  "no route",
 		Reason: fmt.Sprintf("no route for %s; there are: %s", shorten(path), strings.Join(paths, ", ")),
 		Allow:  fmt.Sprintf("route(%q, upstream = …) in cred_proxy(routes = […])", "/"+shorten(first)+"/"),
 	}
+	if who != nil {
+		refusal.Allow += ", and in agent(routes = […]) of " + who.name
+	}
+	return refusal
 }
 
 // shorten keeps an answer readable: a path may be very long.

@@ -42,16 +42,8 @@ func (a *Auth) validate() []error {
 	}
 	var errs []error
 	for _, f := range a.fields() {
-		needed := slices.Contains(all[i].needs, f.name)
-		switch {
-		case f.value == "" && needed:
-			errs = append(errs, fmt.Errorf("auth %s needs %s: %s", a.Scheme, f.what, all[i].syntax))
-		case f.value != "" && !needed && !slices.Contains(all[i].may, f.name):
-			errs = append(errs, fmt.Errorf("auth %s has %s, which it does not take: %s", a.Scheme, f.what, all[i].syntax))
-		case f.value != "" && f.check != nil:
-			if err := f.check(f.value); err != nil {
-				errs = append(errs, fmt.Errorf("auth %s: %w", a.Scheme, err))
-			}
+		if err := all[i].check(f); err != nil {
+			errs = append(errs, fmt.Errorf("auth %s %w", a.Scheme, err))
 		}
 	}
 	for _, s := range a.Slots() {
@@ -60,6 +52,22 @@ func (a *Auth) validate() []error {
 		}
 	}
 	return errs
+}
+
+// check holds a field against what s takes.
+func (s scheme) check(f authField) error {
+	needed := slices.Contains(s.needs, f.name)
+	switch {
+	case f.value == "" && needed:
+		return fmt.Errorf("needs %s: %s", f.what, s.syntax)
+	case f.value == "":
+		return nil
+	case !needed && !slices.Contains(s.may, f.name):
+		return fmt.Errorf("has %s, which it does not take: %s", f.what, s.syntax)
+	case f.check != nil:
+		return f.check(f.value)
+	}
+	return nil
 }
 
 type authField struct {
