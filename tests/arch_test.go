@@ -36,6 +36,7 @@ var layers = map[string][]string{
 	"tests/bench":             {}, // a module of its own
 	"tests/bench/feed":        {},
 	"tests/prober":            {},
+	"tests/peer":              {"sidecar", "sidecar/credproxy"},
 }
 
 // TestLayersAndDocs holds every import against the table, and every package to

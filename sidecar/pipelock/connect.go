@@ -63,6 +63,7 @@ func (x *exchange) tunnel(conn *peeked) (reason string) {
 	_ = conn.SetReadDeadline(time.Now().Add(helloTimeout))
 	first, err := conn.r.Peek(1)
 	_ = conn.SetReadDeadline(time.Time{})
+	x.force = x.gate.force.Load() // the rules may have changed while it was silent
 	switch {
 	case errors.Is(err, io.EOF):
 		return "the client closed the tunnel before it used it"
@@ -149,7 +150,7 @@ func (x *exchange) passthrough(conn *peeked) (reason string) {
 	}
 	ctx, done := x.gate.follow(context.Background(), a)
 	defer done()
-	up, err := x.force.ways[x.client].DialContext(ctx, "tcp", x.target.String())
+	up, err := x.force.ways[x.client].tunnel(ctx, x.target.String())
 	if err != nil {
 		return err.Error()
 	}

@@ -1,7 +1,9 @@
 package pipelock
 
 import (
+	"bufio"
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"net"
@@ -87,9 +89,15 @@ func mayBeAllowed(a netip.Addr) bool {
 	return !metadata && !a.IsLoopback() && !a.IsUnspecified() && !a.IsMulticast() && !a.IsLinkLocalUnicast()
 }
 
-// transport makes the way out for one kind of client under one policy. Clients
-// never share one: a pooled connection belongs to who may use it.
-func (g *Gate) transport(p *policy) (*http.Transport, error) {
+// A way is how one kind of client gets out under one policy. Clients never share
+// one: a pooled connection belongs to who may use it.
+type way struct {
+	*http.Transport
+	// tunnel connects to a host whose TLS is not opened.
+	tunnel func(ctx context.Context, hostport string) (net.Conn, error)
+}
+
+func (g *Gate) way(p *policy) (*way, error) {
 	t := &http.Transport{
 		DisableCompression:     true, // what the client did not ask for it may not understand
 		ForceAttemptHTTP2:      true,
@@ -111,31 +119,70 @@ func (g *Gate) transport(p *policy) (*http.Transport, error) {
 	t.TLSClientConfig = upstreamTLS(roots)
 	d := &dialer{resolver: g.resolver, connect: g.connect, policy: p, open: &g.upstreams}
 	t.DialContext = d.dial
-	if p.UpstreamProxy != "" {
-		u, err := url.Parse(p.UpstreamProxy)
+	w := &way{t, func(ctx context.Context, hostport string) (net.Conn, error) { return d.dial(ctx, "tcp", hostport) }}
+	if p.UpstreamProxy == "" {
+		return w, nil
+	}
+	u, err := url.Parse(p.UpstreamProxy)
+	if err != nil {
+		return nil, err
+	}
+	// The proxy is the operator's own and resolves the names itself; the launch's
+	// helpers stay directly reachable.
+	t.Proxy = func(r *http.Request) (*url.URL, error) {
+		if _, own := p.own[r.URL.Hostname()]; own {
+			return nil, nil
+		}
+		return u, nil
+	}
+	t.DialContext = func(ctx context.Context, network, hostport string) (net.Conn, error) {
+		if hostport != withPort(u) {
+			return d.dial(ctx, network, hostport)
+		}
+		c, err := g.connect(ctx, network, hostport)
+		if err != nil {
+			return nil, fmt.Errorf("the upstream proxy: %w", err)
+		}
+		return g.upstreams.Add(c), nil
+	}
+	w.tunnel = func(ctx context.Context, hostport string) (net.Conn, error) {
+		c, err := t.DialContext(ctx, "tcp", withPort(u))
 		if err != nil {
 			return nil, err
 		}
-		// The proxy is the operator's own and resolves the names itself; the
-		// launch's helpers stay directly reachable.
-		t.Proxy = func(r *http.Request) (*url.URL, error) {
-			if _, own := p.own[r.URL.Hostname()]; own {
-				return nil, nil
-			}
-			return u, nil
-		}
-		t.DialContext = func(ctx context.Context, network, hostport string) (net.Conn, error) {
-			if hostport != withPort(u) {
-				return d.dial(ctx, network, hostport)
-			}
-			c, err := g.connect(ctx, network, hostport)
-			if err != nil {
-				return nil, fmt.Errorf("the upstream proxy: %w", err)
-			}
-			return g.upstreams.Add(c), nil
-		}
+		return through(ctx, c, u, hostport)
 	}
-	return t, nil
+	return w, nil
+}
+
+// through makes of c, a connection to the proxy u, one to hostport. It closes c when
+// that fails.
+func through(ctx context.Context, c net.Conn, u *url.URL, hostport string) (_ net.Conn, err error) {
+	defer func() {
+		if err != nil {
+			_ = c.Close()
+			err = fmt.Errorf("the upstream proxy: %w", err)
+		}
+	}()
+	_ = c.SetDeadline(time.Now().Add(dialTimeout))
+	defer context.AfterFunc(ctx, func() { _ = c.Close() })()
+	req := &http.Request{Method: http.MethodConnect, URL: &url.URL{Opaque: hostport}, Host: hostport, Header: http.Header{"User-Agent": {""}}}
+	if u.User != nil {
+		password, _ := u.User.Password()
+		req.Header.Set("Proxy-Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(u.User.Username()+":"+password)))
+	}
+	if err := req.Write(c); err != nil {
+		return nil, err
+	}
+	r := bufio.NewReader(c)
+	resp, err := http.ReadResponse(r, req) //nolint:bodyclose // what follows is the tunnel
+	if err != nil {
+		return nil, err
+	}
+	if resp.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("it answers %s", resp.Status)
+	}
+	return &peeked{Conn: c, r: r}, c.SetDeadline(time.Time{})
 }
 
 func withPort(u *url.URL) string {

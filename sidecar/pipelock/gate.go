@@ -40,8 +40,7 @@ type Gate struct {
 // What is in force is replaced as a whole.
 type inForce struct {
 	policy *policy
-	// ways are the transports, one for each kind of client.
-	ways map[string]*http.Transport
+	ways   map[string]*way // by the kind of client
 }
 
 func (f *inForce) close() {
@@ -56,9 +55,9 @@ func (g *Gate) apply(c Config) error {
 	if err != nil {
 		return err
 	}
-	next := &inForce{policy: p, ways: map[string]*http.Transport{}}
+	next := &inForce{policy: p, ways: map[string]*way{}}
 	for _, client := range []string{sidecar.ClientAgent, sidecar.ClientCredProxy} {
-		if next.ways[client], err = g.transport(p); err != nil {
+		if next.ways[client], err = g.way(p); err != nil {
 			return err
 		}
 	}
@@ -68,9 +67,7 @@ func (g *Gate) apply(c Config) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for l := range g.live {
-		if v := p.decide(l.ask); !v.ok {
-			l.cancel(errors.New("the rules changed: " + v.reason))
-		}
+		l.hold(p)
 	}
 	return nil
 }
@@ -81,7 +78,15 @@ type liveRequest struct {
 	cancel context.CancelCauseFunc
 }
 
-// follow makes ctx end when the rules stop to allow a.
+// hold ends what p does not allow.
+func (l *liveRequest) hold(p *policy) {
+	if v := p.decide(l.ask); !v.ok {
+		l.cancel(errors.New("the rules changed: " + v.reason))
+	}
+}
+
+// follow makes ctx end when the rules stop to allow a, also when they did since a
+// was decided about.
 func (g *Gate) follow(ctx context.Context, a ask) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	l := &liveRequest{a, cancel}
@@ -91,6 +96,7 @@ func (g *Gate) follow(ctx context.Context, a ask) (context.Context, func()) {
 		g.live = map[*liveRequest]struct{}{}
 	}
 	g.live[l] = struct{}{}
+	l.hold(g.force.Load().policy)
 	return ctx, func() {
 		cancel(nil)
 		g.mu.Lock()

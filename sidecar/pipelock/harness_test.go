@@ -79,27 +79,23 @@ type running struct {
 	cond   *sync.Cond
 	events []map[string]any
 	dialed []string
+	world  string // the address of all that is dialled
 }
 
 // run starts a gate whose every upstream is u. It ends with the test.
 func run(tb testing.TB, u *httptest.Server, c pipelock.Config, answers ...[]string) *running {
 	tb.Helper()
-	c.Listen, c.DNS = "127.0.0.1:0", "127.0.0.1:0"
-	if c.DLP == "" {
-		c.DLP = "block"
-	}
 	if u != nil && u.Certificate() != nil {
 		c.Trust = string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: u.Certificate().Raw}))
-	}
-	config, err := json.Marshal(c)
-	if err != nil {
-		tb.Fatal(err)
 	}
 	cert, key, err := sidecar.NewCA("test")
 	if err != nil {
 		tb.Fatal(err)
 	}
 	g := &running{t: tb, names: &names{answers: answers}, roots: x509.NewCertPool(), ended: make(chan error, 1)}
+	if u != nil {
+		g.world = u.Listener.Addr().String()
+	}
 	g.cond = sync.NewCond(&g.mu)
 	g.roots.AppendCertsFromPEM(cert)
 	stdin, w := io.Pipe()
@@ -110,8 +106,9 @@ func run(tb testing.TB, u *httptest.Server, c pipelock.Config, answers ...[]stri
 		Connect: func(ctx context.Context, network, addr string) (net.Conn, error) {
 			g.mu.Lock()
 			g.dialed = append(g.dialed, addr)
+			to := g.world
 			g.mu.Unlock()
-			return new(net.Dialer).DialContext(ctx, network, u.Listener.Addr().String())
+			return new(net.Dialer).DialContext(ctx, network, to)
 		},
 	}
 	var wg sync.WaitGroup
@@ -125,13 +122,37 @@ func run(tb testing.TB, u *httptest.Server, c pipelock.Config, answers ...[]stri
 		_ = w.Close()
 		wg.Wait()
 	})
-	g.send(map[string][]byte{"config": config, "ca.pem": cert, "ca-key.pem": key, "cred-proxy-token": []byte(token)})
+	g.send(map[string][]byte{"config": encoded(tb, c), "ca.pem": cert, "ca-key.pem": key, "cred-proxy-token": []byte(token)})
 	ready := g.wait("ready")
 	if ready == nil {
 		tb.Fatalf("not ready: %v", <-g.ended)
 	}
 	g.addr, g.dns = ready["listen"].([]any)[0].(string), ready["listen"].([]any)[1].(string)
 	return g
+}
+
+// encoded is c with what every test leaves out.
+func encoded(tb testing.TB, c pipelock.Config) []byte {
+	tb.Helper()
+	c.Listen, c.DNS = "127.0.0.1:0", "127.0.0.1:0"
+	if c.DLP == "" {
+		c.DLP = "block"
+	}
+	b, err := json.Marshal(c)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return b
+}
+
+// rules sends other rules to the running gate.
+func (g *running) rules(c pipelock.Config) { g.send(map[string][]byte{"config": encoded(g.t, c)}) }
+
+// leadTo makes an address the world from now on.
+func (g *running) leadTo(addr string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.world = addr
 }
 
 func (g *running) send(m map[string][]byte) {
