@@ -217,7 +217,7 @@ func start(ctx context.Context, s started) (err error) {
 	defer term.restore()
 	engine := s.client.Launch(docker.Launch{
 		Name: s.name, Owner: owner(), Journal: j.Dir, Digest: s.script.Plan.Digest(),
-		Dir: s.source.dir, Pool: s.pool, Executable: sidecarExecutable, SidecarImage: os.Getenv("BOTTLE_SIDECAR_IMAGE"),
+		Dir: s.source.dir, Cache: cacheDir(), Pool: s.pool, Executable: sidecarExecutable, SidecarImage: os.Getenv("BOTTLE_SIDECAR_IMAGE"),
 		Material: s.launch.Material, Streams: term.streams, Progress: s.ui.note,
 		Line: func(n *plan.Node, line []byte, isErr bool) { s.line(j, n, line, isErr) },
 	})
