@@ -37,8 +37,7 @@ func (c *carrier) RoundTrip(r *http.Request) (*http.Response, error) {
 	if hasBody(r) {
 		r.GetBody = c.body.again
 	}
-	// The credential goes into copies: what is sent again begins as the first did.
-	res, err := cred.send(c.table.transport, copyRequest(r))
+	res, err := cred.send(c.table.transport, r)
 	if err != nil || res.StatusCode != http.StatusUnauthorized {
 		return res, err
 	}

@@ -18,8 +18,8 @@ type credential struct {
 	// slots are where its values come from; the first is the secret's.
 	slots  []string
 	header string // canonical; the one that carries it, "" for none
-	// send sends a request with the credential. The request is its to change, but
-	// for what is shared with others: header values and the body.
+	// send sends a request with the credential. It leaves the request such that
+	// send, also that of another value of the same slots, can send it again.
 	send func(http.RoundTripper, *http.Request) (*http.Response, error)
 	// secrets calls its argument with each string that must not come back.
 	secrets func(func([]byte))
@@ -96,6 +96,7 @@ func (c *credential) inHeader(a *Auth, secret string) {
 func (c *credential) inQuery(name, secret string) {
 	pair := name + "=" + url.QueryEscape(secret)
 	c.send = func(rt http.RoundTripper, r *http.Request) (*http.Response, error) {
+		r = copyRequest(r)
 		u := *r.URL
 		if u.RawQuery != "" {
 			u.RawQuery += "&"

@@ -1,5 +1,39 @@
 package credproxy
 
+import (
+	"context"
+	"net"
+	"net/netip"
+
+	"github.com/bottle-run/bottle/sidecar"
+)
+
+// DialInTheClear dials as for a request over plain http.
+func DialInTheClear(ctx context.Context, addr string) error {
+	t, err := newTransport(gate{}, nil, new(sidecar.Conns))
+	if err != nil {
+		return err
+	}
+	c, err := t.DialContext(context.WithValue(ctx, inTheClear{}, true), "tcp", addr)
+	if err == nil {
+		_ = c.Close()
+	}
+	return err
+}
+
+// DefaultLinks is defaultLinks.
+func DefaultLinks(table string) []string { return defaultLinks([]byte(table)) }
+
+// Stranger says why remote may not connect to local, in a container with
+// addresses: the prefix of the link of each, the zero prefix where it leads out.
+func Stranger(addresses map[netip.Addr]netip.Prefix, local, remote string) string {
+	l := insideListener{lookup: func() (hosts, error) { return addresses, nil }}
+	addr := func(s string) netip.Addr {
+		return addrOf(net.TCPAddrFromAddrPort(netip.AddrPortFrom(netip.MustParseAddr(s), 1)))
+	}
+	return l.stranger(addr(local), addr(remote))
+}
+
 // A Stream is a stream of a scrubber for tests.
 type Stream struct{ s stream }
 

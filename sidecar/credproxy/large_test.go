@@ -53,7 +53,7 @@ func TestLargeBodies(t *testing.T) {
 	}
 	check(t, "up", up, want, err)
 	// This process is also the client and the upstream.
-	if peak := heap(); peak > 48<<20 {
+	if peak := heap(); peak > 96<<20 {
 		t.Errorf("the heap grew to %d MiB", peak>>20)
 	}
 	if e := p.wait("request", 2); e["bytes_in"] != float64(size) || p.wait("request", 1)["bytes_out"] != float64(size) {

@@ -59,6 +59,9 @@ func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer rec.count.visit.leave()
+	if v.target.Scheme == "http" && t.gate.url == "" {
+		ctx = context.WithValue(ctx, inTheClear{}, true)
+	}
 	event.Path = v.target.EscapedPath()
 	if v.route.cred != nil {
 		event.Credential = v.route.cred.slots[0]

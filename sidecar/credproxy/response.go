@@ -88,7 +88,6 @@ type cleanReader struct {
 	io.Closer
 	src     io.Reader
 	stream  stream
-	buf     []byte
 	pending []byte
 	err     error
 	res     *http.Response // its trailers are there at the end; nil for none
@@ -102,15 +101,12 @@ func (c *cleanReader) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
-	if c.buf == nil {
-		c.buf = make([]byte, 32<<10)
-	}
 	for len(c.pending) == 0 {
 		if c.err != nil {
 			return 0, c.err
 		}
-		n, err := c.src.Read(c.buf)
-		c.pending, c.err = c.stream.push(c.buf[:n]), err
+		n, err := c.src.Read(p)
+		c.pending, c.err = c.stream.push(p[:n]), err
 		if err != nil {
 			c.pending = append(bytes.Clone(c.pending), c.stream.end()...)
 			if c.res != nil {

@@ -8,11 +8,12 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 
 	"github.com/bottle-run/bottle/sidecar"
 )
 
-// A route is a Route, ready for use. It does not change.
+// A route is a Route, ready for use. What it decides by does not change.
 type route struct {
 	Route
 	base  *url.URL // scheme, host and path of the upstream, all canonical
@@ -25,6 +26,7 @@ type route struct {
 	// issuers are the credentials for the upstream's host that are exchanged for
 	// others on the way.
 	issuers []*credential
+	merged  atomic.Pointer[merged]
 	grant   *grant
 }
 
@@ -142,11 +144,28 @@ func (r *route) outgoing(out *http.Request, target *url.URL) {
 
 // scrubber returns what answers of the route are cleaned with.
 func (r *route) scrubber() *scrubber {
-	s := r.scrub
-	for _, c := range r.issuers {
-		s = s.with(c.issued())
+	if len(r.issuers) == 0 {
+		return r.scrub
 	}
-	return s
+	issued := make([]*scrubber, len(r.issuers))
+	for i, c := range r.issuers {
+		issued[i] = c.issued()
+	}
+	if last := r.merged.Load(); last != nil && slices.Equal(last.issued, issued) {
+		return last.scrub
+	}
+	m := &merged{issued: issued, scrub: r.scrub}
+	for _, s := range issued {
+		m.scrub = m.scrub.with(s)
+	}
+	r.merged.Store(m)
+	return m.scrub
+}
+
+// A merged is a scrubber, and of which others it was made.
+type merged struct {
+	issued []*scrubber
+	scrub  *scrubber
 }
 
 // keepWebSocketOnly drops an upgrade to anything else: after one to h2c, say, the

@@ -76,6 +76,9 @@ func start(ctx context.Context, o Options, inputs sidecar.Message, events *sidec
 	if err != nil {
 		return nil, fmt.Errorf("listening: %w", err)
 	}
+	if t := s.proxy.table.Load(); t.gate.url == "" && strings.HasPrefix(t.config.Listen, ":") {
+		s.listener = &insideListener{Listener: s.listener, events: events, lookup: localHosts}
+	}
 	return s, nil
 }
 

@@ -2,49 +2,82 @@ package credproxy
 
 import (
 	"bytes"
+	"math"
 	"net/http"
 	"slices"
+	"strings"
 )
 
-const (
-	// minSecret is the length of the shortest string that is searched for. What
-	// is shorter would be found in innocent text, and is no secret.
-	minSecret = 8
-	// needle is the length up to which bytes.Index is at its fastest.
-	needle = 32
-)
+// minSecret is the length of the shortest string that is searched for. What is
+// shorter would be found in innocent text, and is no secret.
+const minSecret = 8
 
 // A scrubber overwrites secrets with asterisks, byte for byte: lengths that were
 // announced stay true, and so do the frames of a WebSocket. A nil scrubber finds
 // nothing. It does not change and is safe for concurrent use.
+//
+// It is the algorithm of Wu and Manber (A fast algorithm for multi-pattern
+// searching, 1994): of the shortest pattern's length of text it looks at the last
+// two bytes, and mostly sees from them that no pattern ends within many bytes.
 type scrubber struct {
 	patterns [][]byte
 	longest  int
+	shortest int
+	// skip is by how much a search may move on when it sees two bytes at the end
+	// of a window of shortest bytes; 0 when a pattern's window ends so.
+	skip [1 << 16]uint8
+	// ends are the patterns by the two bytes at the end of their windows.
+	ends map[uint16][][]byte
+	// first are the bytes that patterns begin with.
+	first [256]bool
 }
 
 // newScrubber returns a scrubber for secrets in every form of encodings; nil if
 // there is nothing to search for.
 func newScrubber(secrets [][]byte) *scrubber {
-	s := new(scrubber)
+	var patterns [][]byte
 	seen := map[string]bool{}
 	for _, secret := range secrets {
 		if len(secret) < minSecret {
 			continue
 		}
 		for _, p := range encodings(secret) {
-			if len(p) < minSecret || seen[string(p)] {
-				continue
+			if len(p) >= minSecret && !seen[string(p)] {
+				seen[string(p)] = true
+				patterns = append(patterns, p)
 			}
-			seen[string(p)] = true
-			s.patterns = append(s.patterns, p)
-			s.longest = max(s.longest, len(p))
 		}
 	}
-	if len(s.patterns) == 0 {
+	return searcher(patterns)
+}
+
+// searcher returns a scrubber for patterns of minSecret bytes at least; nil for
+// none.
+func searcher(patterns [][]byte) *scrubber {
+	if len(patterns) == 0 {
 		return nil
+	}
+	s := &scrubber{patterns: patterns, shortest: math.MaxInt, ends: map[uint16][][]byte{}}
+	for _, p := range patterns {
+		s.longest, s.shortest = max(s.longest, len(p)), min(s.shortest, len(p))
+		s.first[p[0]] = true
+	}
+	most := min(s.shortest-1, math.MaxUint8)
+	for i := range s.skip {
+		s.skip[i] = uint8(most) //nolint:gosec // it is not more
+	}
+	for _, p := range patterns {
+		for end := 2; end <= s.shortest; end++ {
+			two := pair(p, end)
+			s.skip[two] = uint8(min(int(s.skip[two]), s.shortest-end)) //nolint:gosec // the smaller of two, of which one is a byte
+		}
+		s.ends[pair(p, s.shortest)] = append(s.ends[pair(p, s.shortest)], p)
 	}
 	return s
 }
+
+// pair returns the two bytes of text before end.
+func pair(text []byte, end int) uint16 { return uint16(text[end-2])<<8 | uint16(text[end-1]) }
 
 // with returns a scrubber for what s and other search for.
 func (s *scrubber) with(other *scrubber) *scrubber {
@@ -54,24 +87,25 @@ func (s *scrubber) with(other *scrubber) *scrubber {
 	case s == nil:
 		return other
 	}
-	return &scrubber{patterns: slices.Concat(s.patterns, other.patterns), longest: max(s.longest, other.longest)}
+	return searcher(slices.Concat(s.patterns, other.patterns))
 }
 
 // mask overwrites in out, which is the tail of text from position from on, what
-// it finds in text.
+// it finds in text. Secrets may overlap.
 func (s *scrubber) mask(text, out []byte, from int) {
-	for _, p := range s.patterns {
-		for at := 0; ; {
-			i := bytes.Index(text[at:], p[:min(len(p), needle)])
-			if i < 0 {
-				break
-			}
-			at += i
+	for end := s.shortest; end <= len(text); {
+		two := pair(text, end)
+		if skip := s.skip[two]; skip > 0 {
+			end += int(skip)
+			continue
+		}
+		at := end - s.shortest
+		for _, p := range s.ends[two] {
 			if bytes.HasPrefix(text[at:], p) {
 				fill(out, at-from, at+len(p)-from)
 			}
-			at++ // secrets may overlap themselves
 		}
+		end++
 	}
 }
 
@@ -83,7 +117,7 @@ func fill(out []byte, start, end int) {
 
 // clean returns text without secrets.
 func (s *scrubber) clean(text string) string {
-	if s == nil {
+	if s == nil || len(text) < s.shortest {
 		return text
 	}
 	out := []byte(text)
@@ -91,40 +125,55 @@ func (s *scrubber) clean(text string) string {
 	return string(out)
 }
 
-// header cleans the values of h.
+// header cleans the values of h, and removes what is named by a secret.
 func (s *scrubber) header(h http.Header) {
 	if s == nil {
 		return
 	}
-	for _, values := range h {
+	for name, values := range h {
+		if len(name) >= s.shortest && s.named(name) {
+			delete(h, name)
+			continue
+		}
 		for i := range values {
 			values[i] = s.clean(values[i])
 		}
 	}
 }
 
+// named reports whether a secret is in name, whose case is the reader's.
+func (s *scrubber) named(name string) bool {
+	name = strings.ToLower(name)
+	return slices.ContainsFunc(s.patterns, func(p []byte) bool { return strings.Contains(name, strings.ToLower(string(p))) })
+}
+
+// kept is how many bytes of what was handed on are remembered: one less than tail
+// keeps back at least.
+const kept = 7
+
 // tail returns where the longest end of text begins that may be the beginning of
 // a secret, len(text) if there is none. A few bytes do not count: keeping them
 // back would stall a stream at every full stop, and they betray nothing.
 func (s *scrubber) tail(text []byte) int {
-	start := len(text)
-	for _, p := range s.patterns {
-		least := min(8, len(p)/4)
-		for n := min(len(p)-1, len(text)); n >= least && len(text)-n < start; n-- {
-			if text[len(text)-n] == p[0] && bytes.HasSuffix(text, p[:n]) {
-				start = len(text) - n
-				break
+	for i := max(len(text)-s.longest+1, 0); i < len(text); i++ {
+		if !s.first[text[i]] {
+			continue
+		}
+		rest := text[i:]
+		for _, p := range s.patterns {
+			if len(rest) < len(p) && len(rest) >= min(kept+1, len(p)/4) && bytes.HasPrefix(p, rest) {
+				return i
 			}
 		}
 	}
-	return start
+	return len(text)
 }
 
 // A stream cleans what passes in pieces.
 type stream struct {
 	*scrubber
 	// text is what arrived lately, as it arrived; its first sent bytes have been
-	// handed on and are kept to recognise what they began.
+	// handed on and are remembered to recognise what they began.
 	text []byte
 	sent int
 	out  []byte
@@ -137,7 +186,7 @@ func (s *stream) push(piece []byte) []byte {
 	out := s.masked()
 	hold := max(s.tail(s.text), s.sent)
 	out = out[:hold-s.sent]
-	keep := max(hold-(s.longest-1), 0)
+	keep := max(hold-kept, 0)
 	s.text = append(s.text[:0], s.text[keep:]...)
 	s.sent = hold - keep
 	return out

@@ -115,6 +115,16 @@ func TestHeadersAreCleaned(t *testing.T) {
 	}
 }
 
+// A header may be named by the secret as well.
+func TestHeaderNamesAreCleaned(t *testing.T) {
+	const secret = "cAfe0123456789-TOKEN"
+	u := serve(t, func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("X-Seen-"+secret, "x") })
+	p := run(t, credproxy.Options{Roots: u.roots()}, credproxy.Config{Routes: []credproxy.Route{{Path: "/api/", Upstream: u.URL, Auth: bearer()}}}, inputs{slot: secret})
+	if answer := p.raw("GET /api/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"); strings.Contains(strings.ToLower(answer), "cafe") || !strings.HasPrefix(answer, "HTTP/1.1 200") {
+		t.Errorf("%s", answer)
+	}
+}
+
 // What is compressed though nobody asked for it is decompressed, or refused.
 func TestCompressedEchoes(t *testing.T) {
 	coding := ""

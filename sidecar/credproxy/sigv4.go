@@ -40,6 +40,7 @@ func (c *credential) inSignature(a *Auth, inputs sidecar.Message) {
 	}
 	signer := v4.NewSigner()
 	c.send = func(rt http.RoundTripper, r *http.Request) (*http.Response, error) {
+		r = copyRequest(r)
 		hash, err := payloadHash(r, strings.HasPrefix(a.Service, "s3"))
 		if err != nil {
 			return nil, err

@@ -10,7 +10,9 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
+	"syscall"
 	"time"
 
 	"github.com/bottle-run/bottle/sidecar"
@@ -59,7 +61,7 @@ func newTransport(g gate, roots *x509.CertPool, conns *sidecar.Conns) (*http.Tra
 			return nil, err
 		}
 	}
-	dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 15 * time.Second}
+	dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 15 * time.Second, ControlContext: stayInside}
 	t := &http.Transport{
 		// No Proxy means none: the environment is never asked.
 		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
@@ -73,7 +75,7 @@ func newTransport(g gate, roots *x509.CertPool, conns *sidecar.Conns) (*http.Tra
 		TLSHandshakeTimeout:    15 * time.Second,
 		DisableCompression:     true, // asked for by nobody, and not to be undone behind our back
 		ForceAttemptHTTP2:      true,
-		MaxIdleConnsPerHost:    32,
+		MaxIdleConnsPerHost:    256, // fewer than requests at once would mean to dial for each
 		IdleConnTimeout:        90 * time.Second,
 		ExpectContinueTimeout:  time.Second,
 		MaxResponseHeaderBytes: 1 << 20,
@@ -98,6 +100,30 @@ func newTransport(g gate, roots *x509.CertPool, conns *sidecar.Conns) (*http.Tra
 		return nil, fmt.Errorf("wiring: %s holds no certificate in PEM", InputCA)
 	}
 	return t, nil
+}
+
+// inTheClear marks the context of a request over plain http, which may go to an
+// address of the launch alone, whatever its host's name resolves to.
+type inTheClear struct{}
+
+// stayInside refuses to dial another address for such a request. A gate checks
+// this itself.
+func stayInside(ctx context.Context, _, address string, _ syscall.RawConn) error {
+	if ctx.Value(inTheClear{}) == nil {
+		return nil
+	}
+	at, err := netip.ParseAddrPort(address)
+	if err != nil {
+		return err
+	}
+	_, private := sidecar.PrivateAddr(at.Addr())
+	if provider, metadata := sidecar.MetadataAddr(at.Addr()); metadata {
+		return fmt.Errorf("%s is the metadata service of %s", at.Addr(), provider)
+	}
+	if !private {
+		return fmt.Errorf("%s is not inside the launch, where alone plain http may go", at.Addr())
+	}
+	return nil
 }
 
 // explainConnect makes an error of a gate's refusal, with the gate's reason
