@@ -39,12 +39,3 @@ func sidecarExecutable(arch string) (string, error) {
 	}
 	return self, nil
 }
-
-// cacheDir is bottle's place among the user's caches, or nothing.
-func cacheDir() string {
-	dir, err := os.UserCacheDir()
-	if err != nil {
-		return ""
-	}
-	return filepath.Join(dir, "bottle")
-}

@@ -25,8 +25,10 @@ func (s *session) lower() (*plan.Plan, error) {
 		return nil, err
 	}
 	l := &lowering{s: s, plan: new(plan.Plan)}
-	if err := l.checkAll(); err != nil {
-		return nil, err
+	for _, n := range s.networks {
+		if err := l.check(n); err != nil {
+			return nil, err
+		}
 	}
 	for _, n := range s.networks {
 		l.network(n)
@@ -42,21 +44,6 @@ func (s *session) lower() (*plan.Plan, error) {
 		}
 	}
 	return l.plan, l.err
-}
-
-// checkAll derives what roles need, and refuses what cannot be.
-func (l *lowering) checkAll() error {
-	for _, p := range l.s.proxies {
-		if err := p.derive(); err != nil {
-			return err
-		}
-	}
-	for _, n := range l.s.networks {
-		if err := l.check(n); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // place gives everything that names no network the only one there is.

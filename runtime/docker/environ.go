@@ -110,32 +110,24 @@ func (e *Engine) redeem(ctx context.Context, op plan.Container) (plan.Container,
 	return op, nil
 }
 
-// putTicket returns s with the token in the place of the placeholder and behind
-// each base URL.
-func putTicket(s string, t plan.Ticket, token string) string {
-	s = strings.ReplaceAll(s, t.Placeholder, token)
-	for _, base := range t.Bases {
-		s = putBehind(s, base, "/~"+token)
-	}
-	return s
-}
-
 // authority is what may follow a host and port and still belong to them.
 const authority = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:@"
 
-// putBehind puts text behind each base in s, but not where the base is only the
-// beginning of another host or port.
-func putBehind(s, base, text string) string {
+// putTicket returns s with the token in the place of the placeholder and behind
+// each base URL, but not where the base is only the beginning of another host or
+// port.
+func putTicket(s string, t plan.Ticket, token string) string {
+	s = strings.ReplaceAll(s, t.Placeholder, token)
 	var out strings.Builder
 	for {
-		before, after, found := strings.Cut(s, base)
+		before, after, found := strings.Cut(s, t.Base)
 		out.WriteString(before)
 		if !found {
 			return out.String()
 		}
-		out.WriteString(base)
+		out.WriteString(t.Base)
 		if after == "" || !strings.Contains(authority, after[:1]) {
-			out.WriteString(text)
+			out.WriteString("/~" + token)
 		}
 		s = after
 	}

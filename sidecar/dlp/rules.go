@@ -20,9 +20,8 @@ type scanRule struct {
 	entropy  float64
 	keywords []string
 	allowed  []allowlist
-	// before and after are how far from a keyword a finding may reach.
-	before, after int
-
+	// near is what a keyword alone does not say; nil for nothing.
+	near    *vicinity
 	compile func() *regexp.Regexp
 }
 
@@ -30,22 +29,8 @@ type scanRule struct {
 type allowlist struct {
 	regexes   []*regexp.Regexp
 	target    string // "match" or "line"; else the secret
-	stopwords []string
+	stopwords *automaton
 }
-
-// The windows around a keyword in which a rule is tried, in bytes. The longest
-// secret that gitleaks' rules describe is a private key: 16 KiB hold an RSA key of
-// 16384 bits in PEM, the largest that OpenSSL makes by default.
-const (
-	windowBefore = 256
-	windowAfter  = 2048
-	windowKey    = 16 << 10
-)
-
-// Overlap is how much of a text must be looked at again together with what
-// follows it, in bytes, for a secret that lies across the cut: as much as the
-// longest window.
-const Overlap = windowKey + windowBefore
 
 // tomlConfig is the part of gitleaks' configuration that is used here.
 type tomlConfig struct {
@@ -86,12 +71,9 @@ func loadRules() ([]*scanRule, []allowlist, error) {
 		if t.Regex == "" {
 			continue
 		}
-		r := &scanRule{id: t.ID, pattern: t.Regex, group: t.SecretGroup, entropy: t.Entropy, before: windowBefore, after: windowAfter}
+		r := &scanRule{id: t.ID, pattern: t.Regex, group: t.SecretGroup, entropy: t.Entropy}
 		for _, k := range t.Keywords {
 			r.keywords = append(r.keywords, strings.ToLower(k))
-		}
-		if t.ID == "private-key" {
-			r.after = windowKey
 		}
 		if r.allowed, err = allowlists(append(t.Allowlists, t.Allowlist)); err != nil {
 			return nil, nil, fmt.Errorf("rule %s: %w", t.ID, err)
@@ -109,8 +91,12 @@ func allowlists(ts []tomlAllowlist) ([]allowlist, error) {
 			continue // it asks for a file's path as well, or for that alone
 		}
 		a := allowlist{target: t.RegexTarget}
-		for _, w := range t.StopWords {
-			a.stopwords = append(a.stopwords, strings.ToLower(w))
+		if len(t.StopWords) > 0 {
+			var words []string
+			for _, w := range t.StopWords {
+				words = append(words, strings.ToLower(w))
+			}
+			a.stopwords = newAutomaton(words)
 		}
 		for _, re := range t.Regexes {
 			compiled, err := regexp.Compile(re)
@@ -125,7 +111,7 @@ func allowlists(ts []tomlAllowlist) ([]allowlist, error) {
 }
 
 // allows reports whether a finding is none after all.
-func (a *allowlist) allows(secret, match, line string) bool {
+func (a *allowlist) allows(secret, match, line []byte) bool {
 	subject := secret
 	switch a.target {
 	case "match":
@@ -133,18 +119,15 @@ func (a *allowlist) allows(secret, match, line string) bool {
 	case "line":
 		subject = line
 	}
-	if slices.ContainsFunc(a.regexes, func(re *regexp.Regexp) bool { return re.MatchString(subject) }) {
-		return true
-	}
-	lower := strings.ToLower(secret)
-	return slices.ContainsFunc(a.stopwords, func(w string) bool { return strings.Contains(lower, w) })
+	return slices.ContainsFunc(a.regexes, func(re *regexp.Regexp) bool { return re.Match(subject) }) ||
+		a.stopwords != nil && a.stopwords.has(secret)
 }
 
 // shannon is the entropy of s in bits for a byte.
-func shannon(s string) float64 {
+func shannon(s []byte) float64 {
 	var counts [256]int
-	for i := range len(s) {
-		counts[s[i]]++
+	for _, b := range s {
+		counts[b]++
 	}
 	h := 0.0
 	for _, n := range counts {

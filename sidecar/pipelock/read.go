@@ -4,17 +4,12 @@ import (
 	"bytes"
 	"compress/gzip"
 	"compress/zlib"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
-	"net/textproto"
-	"slices"
-	"strconv"
 	"strings"
 
-	"github.com/bottle-run/bottle/sidecar"
 	"github.com/bottle-run/bottle/sidecar/dlp"
 )
 
@@ -106,70 +101,6 @@ func (b *bounded) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// scanHead looks through all of a request but its body.
-func (x *exchange) scanHead(v verdict) (where, rule string) {
-	u := x.r.URL
-	// A route's credential belongs where its route puts it.
-	var headers, parameters []string
-	if x.client == sidecar.ClientCredProxy && v.rule != nil {
-		headers, parameters = x.force.policy.credentials(x.target.host)
-	}
-	query := without(u.RawQuery, parameters)
-	parts := []struct{ where, text string }{
-		{"the method", x.r.Method},
-		{"the host name", x.target.host},
-		{"the path", u.EscapedPath()},
-		{"the path", u.Path},
-		{"the query", query},
-		{"the query", unescape(query)},
-	}
-	headers = append(headers, "Proxy-Authorization") // the gate's own, which it drops
-	for name, values := range x.r.Header {
-		if slices.ContainsFunc(headers, func(h string) bool { return textproto.CanonicalMIMEHeaderKey(h) == name }) {
-			continue
-		}
-		for _, value := range values {
-			if name == "Sec-Websocket-Key" && isNonce(value) {
-				continue // random by its nature (RFC 6455, 4.1), as a secret is
-			}
-			parts = append(parts, struct{ where, text string }{"the header " + name, name + ": " + value})
-		}
-	}
-	for _, p := range parts {
-		if f, ok := x.gate.scanner.Find([]byte(p.text)); ok {
-			return p.where, f.Rule
-		}
-	}
-	return "", ""
-}
-
-// isNonce reports whether value is what RFC 6455 asks for: 16 bytes in base64.
-func isNonce(value string) bool {
-	b, err := base64.StdEncoding.Strict().DecodeString(value)
-	return err == nil && len(b) == 16
-}
-
-// unescape decodes what is escaped in s, and leaves what is not well escaped: one
-// stray percent sign must not hide the rest.
-func unescape(s string) string {
-	var b strings.Builder
-	b.Grow(len(s))
-	for i := 0; i < len(s); i++ {
-		c := s[i]
-		if c == '+' {
-			c = ' '
-		}
-		if c == '%' && i+2 < len(s) {
-			if n, err := strconv.ParseUint(s[i+1:i+3], 16, 8); err == nil {
-				c = byte(n)
-				i += 2
-			}
-		}
-		b.WriteByte(c)
-	}
-	return b.String()
-}
-
 // scanning looks through a body that is too long to be read first.
 type scanning struct {
 	scanner  *dlp.Scanner
@@ -198,9 +129,9 @@ func (s *scanning) look(text []byte) error {
 	if s.told {
 		return nil
 	}
-	f, ok := s.scanner.Find(text)
-	if !ok && bytes.IndexByte(text, '%') >= 0 {
-		f, ok = s.scanner.Find([]byte(unescape(string(text))))
+	f, ok, err := s.scanner.Search(text, nil)
+	if err != nil && s.block {
+		return &blockedError{"the body cannot be read: " + err.Error()}
 	}
 	if !ok {
 		return nil
