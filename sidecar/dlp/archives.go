@@ -139,7 +139,7 @@ func (d *dig) unpack(r io.Reader, inside []string) bool {
 		buf = buf[:len(buf)+n]
 		d.fuel += n / bytesPerOne
 		if d.left -= n; d.left < 0 {
-			d.fail("what unpacks to more than %d bytes", MaxUnpacked)
+			d.fail("what unpacks to more than %d bytes", d.maxUnpacked)
 			return false
 		}
 		if n > 0 {

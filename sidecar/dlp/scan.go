@@ -16,6 +16,8 @@ type Scanner struct {
 	byWord [][]probe
 	length []int // of each word
 	digs   sync.Pool
+
+	maxUnpacked int
 }
 
 // New returns a Scanner with gitleaks' rules.
@@ -24,7 +26,7 @@ func New() (*Scanner, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Scanner{rules: rules, global: global}
+	s := &Scanner{rules: rules, global: global, maxUnpacked: MaxUnpacked}
 	index := map[string]int{}
 	var words []string
 	for i, r := range rules {

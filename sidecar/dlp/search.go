@@ -42,7 +42,7 @@ func (s *Scanner) SearchIn(text []byte, inside []string, excuse func(Finding) bo
 		d = &dig{Scanner: s}
 	}
 	defer s.digs.Put(d)
-	d.best, d.done, d.err, d.left, d.excuse = Finding{}, false, nil, MaxUnpacked, excuse
+	d.best, d.done, d.err, d.left, d.excuse = Finding{}, false, nil, s.maxUnpacked, excuse
 	d.fuel = minFuel + len(text)/bytesPerOne
 	d.look(text, inside)
 	return d.best, d.best.Rule != "", d.err

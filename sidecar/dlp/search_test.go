@@ -8,6 +8,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/url"
@@ -117,15 +118,19 @@ func TestSearchTellsHow(t *testing.T) {
 
 // A bomb is an error, not a day of work.
 func TestBomb(t *testing.T) {
-	s := scanner(t)
-	var b bytes.Buffer
-	z := gzip.NewWriter(&b)
-	zeros := make([]byte, 1<<20)
-	for range dlp.MaxUnpacked/len(zeros) + 1 {
-		_, _ = z.Write(zeros)
+	s, err := dlp.New()
+	if err != nil {
+		t.Fatal(err)
 	}
-	_ = z.Close()
-	if _, found, err := s.Search(b.Bytes(), nil); found || err == nil {
-		t.Error(found, err)
+	const limit = 1 << 20
+	s.Limit(limit)
+	for size, want := range map[int]bool{limit: false, limit + 1: true} {
+		var b bytes.Buffer
+		z := gzip.NewWriter(&b)
+		_, _ = z.Write(make([]byte, size))
+		_ = z.Close()
+		if _, found, err := s.Search(b.Bytes(), nil); found || errors.Is(err, dlp.ErrUnreadable) != want {
+			t.Error(size, found, err)
+		}
 	}
 }
