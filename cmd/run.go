@@ -83,6 +83,7 @@ EXIT STATUS
 
 func run(c *cobra.Command, path string, o runOptions) error {
 	ctx := c.Context()
+	thrifty()
 	pool, err := netip.ParsePrefix(o.pool)
 	if err != nil || !pool.Addr().Is4() || !pool.Addr().IsPrivate() || pool.Bits() > 26 {
 		return usage{fmt.Errorf("--subnet-pool %q: want a private IPv4 prefix such as %s, /26 or larger", o.pool, docker.DefaultPool)}

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/http"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -34,7 +35,10 @@ func Connect(ctx context.Context, host string) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	opts := []client.Opt{client.FromEnv, client.WithHost(host), client.WithAPIVersionNegotiation()}
+	// As many idle connections as a launch has calls under way: two, the default,
+	// would have each wave of calls dial again.
+	pooled := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 32}, CheckRedirect: client.CheckRedirect}
+	opts := []client.Opt{client.WithHTTPClient(pooled), client.FromEnv, client.WithHost(host), client.WithAPIVersionNegotiation()}
 	api, err := client.NewClientWithOpts(opts...)
 	if err != nil {
 		return nil, fmt.Errorf("connecting to Docker at %s: %w", host, err)

@@ -53,7 +53,7 @@ func (e *Engine) createContainer(ctx context.Context, n *plan.Node, op plan.Cont
 			first: {Aliases: op.Networks[0].Aliases},
 		}}
 	}
-	_, err = e.c.api.ContainerCreate(ctx, config, host, nets, nil, e.name(n.ID))
+	made, err := e.c.api.ContainerCreate(ctx, config, host, nets, nil, e.name(n.ID))
 	if cerrdefs.IsConflict(err) {
 		return fmt.Errorf("%w\nit may be left from an earlier launch of the same name: bottle prune %s", err, e.l.Name)
 	}
@@ -61,7 +61,7 @@ func (e *Engine) createContainer(ctx context.Context, n *plan.Node, op plan.Cont
 		return err
 	}
 	e.mu.Lock()
-	e.created[n.ID] = n
+	e.created[n.ID], e.ids[n.ID] = n, made.ID
 	e.mu.Unlock()
 	return e.copyFiles(ctx, n, op, found)
 }

@@ -78,6 +78,7 @@ type Engine struct {
 	created map[plan.ID]*plan.Node
 	running map[plan.ID]*process // by container node
 	unsure  map[plan.ID]bool     // nodes whose create had no answer
+	ids     map[plan.ID]string   // containers and networks whose create had one
 }
 
 var _ runtime.Engine = (*Engine)(nil)
@@ -90,7 +91,7 @@ func (c *Client) Launch(l Launch) *Engine {
 	return &Engine{
 		c: c, l: l, died: make(chan runtime.Death, 64), stale: make(chan runtime.Stale, 64),
 		named: map[plan.ID]string{}, subnets: map[plan.ID]netip.Prefix{},
-		created: map[plan.ID]*plan.Node{}, running: map[plan.ID]*process{}, unsure: map[plan.ID]bool{},
+		created: map[plan.ID]*plan.Node{}, running: map[plan.ID]*process{}, unsure: map[plan.ID]bool{}, ids: map[plan.ID]string{},
 	}
 }
 

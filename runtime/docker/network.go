@@ -79,13 +79,13 @@ func (e *Engine) tryNetwork(ctx context.Context, n *plan.Node, op plan.Network, 
 	if op.Internal {
 		e.c.isolate(opts.Options)
 	}
-	_, err := e.c.api.NetworkCreate(ctx, e.name(n.ID), opts)
+	made, err := e.c.api.NetworkCreate(ctx, e.name(n.ID), opts)
 	if err != nil {
 		return err
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.subnets[n.ID] = subnet
+	e.subnets[n.ID], e.ids[n.ID] = subnet, made.ID
 	return nil
 }
 

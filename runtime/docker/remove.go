@@ -60,6 +60,9 @@ func (k volumes) remove(ctx context.Context, name string) error {
 // in a tenth of a second and, under load, in a few.
 const lateCreate = 5 * time.Second
 
+// firstWait is how long the second attempt to remove something waits.
+const firstWait = 20 * time.Millisecond
+
 // maxRefusals is how often an engine may fail to remove something, for a reason
 // that is not known to pass, before that is the answer.
 const maxRefusals = 5
@@ -69,15 +72,19 @@ func (e *Engine) remove(ctx context.Context, n *plan.Node, k kind) error {
 	name := e.name(n.ID)
 	deadline := time.Now()
 	e.mu.Lock()
+	id := e.ids[n.ID]
 	if e.unsure[n.ID] {
 		deadline = deadline.Add(lateCreate)
 	}
 	e.mu.Unlock()
 	refused := 0
-	for wait := 20 * time.Millisecond; ; wait = min(2*wait, 500*time.Millisecond) {
-		gone, err := e.removeOnce(ctx, name, k)
+	for wait := firstWait; ; wait = min(2*wait, 500*time.Millisecond) {
+		gone, err := e.removeOnce(ctx, name, id, k)
 		if gone && !time.Now().Before(deadline) {
 			return nil
+		}
+		if inUse(err) {
+			wait = firstWait // its containers end any moment, and the engine removes networks one by one
 		}
 		if err != nil && !passing(err) {
 			if refused++; refused > maxRefusals {
@@ -92,8 +99,13 @@ func (e *Engine) remove(ctx context.Context, n *plan.Node, k kind) error {
 	}
 }
 
-// removeOnce tries once, and reports whether nothing of ours has the name.
-func (e *Engine) removeOnce(ctx context.Context, name string, k kind) (gone bool, err error) {
+// removeOnce tries once, and reports whether nothing of ours has the name. What the
+// engine gave us an id for is ours; of anything else its labels say so.
+func (e *Engine) removeOnce(ctx context.Context, name, id string, k kind) (gone bool, err error) {
+	if id != "" {
+		err = k.remove(ctx, id)
+		return err == nil || cerrdefs.IsNotFound(err), err
+	}
 	labels, err := k.labels(ctx, name)
 	switch {
 	case cerrdefs.IsNotFound(err):
@@ -105,6 +117,11 @@ func (e *Engine) removeOnce(ctx context.Context, name string, k kind) (gone bool
 	}
 	err = k.remove(ctx, name)
 	return err == nil || cerrdefs.IsNotFound(err), err
+}
+
+// inUse reports whether a network cannot go because a container is still on it.
+func inUse(err error) bool {
+	return err != nil && strings.Contains(err.Error(), "has active endpoints")
 }
 
 // passing reports whether the engine's refusal to remove something passes by
