@@ -6,7 +6,7 @@ export CGO_ENABLED := 0
 BUILD := go build -trimpath -ldflags='-s -w'
 DEMO := examples/build
 
-.PHONY: all build demo test bench lint test-long clean engine
+.PHONY: all build demo test bench lint test-long fuzz clean engine
 
 all: build
 
@@ -46,9 +46,15 @@ bin/bench/compose: tests/bench/go.mod
 lint:
 	go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT) run ./...
 
-# Twenty launches at once, and each fuzz target for a minute.
+# Every fuzz target for a few seconds; with FUZZ_SECONDS for longer.
+FUZZ_SECONDS := 3
+fuzz:
+	sh tests/fuzz.sh $(FUZZ_SECONDS)
+
+# Twenty launches at once, a gibibyte each way, and each fuzz target for a minute.
 test-long: build engine $(DEMO)/agent.tar
-	BOTTLE_LONG=1 go test -count=1 -timeout 30m -run TestManyAtOnce ./tests
+	BOTTLE_LONG=1 go test -count=1 -v -timeout 30m -run 'TestManyAtOnce|TestLargeBodies' ./tests
+	sh tests/fuzz.sh 60
 
 clean:
 	rm -rf bin $(DEMO)

@@ -53,3 +53,12 @@ func thrifty() {
 		debug.SetGCPercent(400)
 	}
 }
+
+// cacheDir is bottle's place among the user's caches, or nothing.
+func cacheDir() string {
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		return ""
+	}
+	return filepath.Join(dir, "bottle")
+}

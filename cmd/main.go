@@ -41,7 +41,7 @@ EXIT STATUS
 		return usage{fmt.Errorf("%w\ntry: %s --help", err, c.CommandPath())}
 	})
 	root.PersistentFlags().String("host", "", "the Docker engine's address; by default docker's own choice (DOCKER_HOST, the current context)")
-	root.AddCommand(newRun(), newPlan(), newPrune(), newDoctor(), newVersion(), newSidecar())
+	root.AddCommand(newRun(), newPlan(), newPS(), newRoutes(), newApply(), newPrune(), newDoctor(), newVersion(), newSidecar())
 	for _, c := range root.Commands() {
 		if args := c.Args; args != nil {
 			c.Args = func(c *cobra.Command, given []string) error { return asUsage(args(c, given)) }

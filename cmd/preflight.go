@@ -3,6 +3,7 @@ package cmd
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -20,6 +21,11 @@ import (
 // preflight shows what a launch may do, and asks where there is somebody to ask.
 func preflight(w io.Writer, p *plan.Plan, name string, yes bool) error {
 	fmt.Fprint(w, describePlan(p, name))
+	return confirm(w, "Launch it?", "not launched", yes)
+}
+
+// confirm asks, where there is somebody to ask.
+func confirm(w io.Writer, question, no string, yes bool) error {
 	if yes {
 		return nil
 	}
@@ -29,7 +35,7 @@ func preflight(w io.Writer, p *plan.Plan, name string, yes bool) error {
 		}
 		return usage{fmt.Errorf("there is nobody to ask whether to go ahead: add --yes, or set CI")}
 	}
-	fmt.Fprint(w, "Launch it? [y/N] ")
+	fmt.Fprintf(w, "%s [y/N] ", question)
 	line, err := bufio.NewReader(os.Stdin).ReadString('\n')
 	if err != nil && err != io.EOF {
 		return err
@@ -37,7 +43,7 @@ func preflight(w io.Writer, p *plan.Plan, name string, yes bool) error {
 	if answer := strings.ToLower(strings.TrimSpace(line)); answer == "y" || answer == "yes" {
 		return nil
 	}
-	return coded{fmt.Errorf("not launched"), launch.ExitFailure}
+	return coded{errors.New(no), launch.ExitFailure}
 }
 
 // describePlan says in words what a plan means: what runs, what it may reach, which
@@ -112,11 +118,7 @@ func describeConfig(row func(string, string, ...any), input string, config plan.
 		describeGaps(row, gate)
 	case json.Unmarshal(config, &keys) == nil:
 		for _, r := range keys.Routes {
-			what := "no credential"
-			if r.Auth != nil {
-				what = r.Auth.Secret
-			}
-			row("credential", "%s goes to %s, for %s%s", what, r.Upstream, r.Path, limits(r.Methods, r.Paths))
+			row("credential", "%s", describeRoute(r))
 		}
 	}
 }
@@ -134,10 +136,49 @@ func describeGaps(row func(string, string, ...any), gate pipelock.Config) {
 	}
 }
 
+func describeRoute(r credproxy.Route) string {
+	what := "no credential"
+	if r.Auth != nil {
+		what = strings.Join(r.Auth.Slots(), " and ")
+	}
+	return fmt.Sprintf("%s goes to %s, for %s%s", what, r.Upstream, r.Path, routeLimits(r))
+}
+
+// routeLimits says what a route lets through, where that is not everything.
+func routeLimits(r credproxy.Route) string {
+	s := limits(r.Methods, r.Paths)
+	if len(r.Operations) > 0 {
+		s += " " + r.Protocol + " " + strings.Join(r.Operations, ", ")
+	}
+	if r.Push != nil {
+		s += " push to " + strings.Join(r.Push.Refs, ", ")
+		if len(r.Push.Protect) > 0 {
+			s += " but not " + strings.Join(r.Push.Protect, ", ")
+		}
+	}
+	if r.Rate != nil {
+		s += fmt.Sprintf(" %d requests in %d s", r.Rate.Requests, r.Rate.Seconds)
+	}
+	for _, l := range []struct {
+		n    int64
+		text string
+	}{
+		{r.MaxRequests, " %d requests"}, {r.MaxBytes, " %d bytes"}, {r.For, " for %d s"}, {r.Uses, " %d uses"},
+	} {
+		if l.n > 0 {
+			s += fmt.Sprintf(l.text, l.n)
+		}
+	}
+	return s
+}
+
 func describeRule(r pipelock.Rule) string {
 	s := r.Host
 	if len(r.Ports) > 0 {
 		s += fmt.Sprintf(" ports %v", r.Ports)
+	}
+	if r.MaxBody > 0 {
+		s += fmt.Sprintf(" bodies up to %d bytes", r.MaxBody)
 	}
 	return s + limits(r.Methods, r.Paths)
 }

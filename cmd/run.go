@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -14,9 +15,11 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/bottle-run/bottle/runtime/control"
 	"github.com/bottle-run/bottle/runtime/docker"
 	"github.com/bottle-run/bottle/runtime/journal"
 	"github.com/bottle-run/bottle/runtime/launch"
@@ -131,7 +134,7 @@ func run(c *cobra.Command, path string, o runOptions) error {
 		return err
 	}
 	defer client.Close()
-	return start(ctx, started{client, launched, ui, l, s, name, pool, o.keep, signals})
+	return start(ctx, started{client, path, o.command, launched, ui, l, s, name, pool, o.keep, signals})
 }
 
 // resolver looks secrets up for a script in dir.
@@ -139,21 +142,10 @@ func resolver(dir, root string, warn func(string)) *secret.Resolver {
 	return &secret.Resolver{Dir: dir, Ask: asker(), Locks: filepath.Join(root, ".locks"), Warn: warn}
 }
 
-// prepare resolves the secrets. A signal ends it: a command may take its time, and
-// a person at a prompt may change their mind.
+// prepare resolves the secrets.
 func prepare(ctx context.Context, p *plan.Plan, r *secret.Resolver, signals <-chan os.Signal) (*launch.Launch, error) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	var listening sync.WaitGroup
-	defer listening.Wait()
-	defer cancel(nil)
-	listening.Go(func() {
-		select {
-		case s := <-signals:
-			sig, _ := s.(syscall.Signal)
-			cancel(launch.InterruptedError{Signal: sig})
-		case <-ctx.Done():
-		}
-	})
+	ctx, done := untilSignal(ctx, signals)
+	defer done()
 	launched, err := launch.Prepare(ctx, p, r, maker{})
 	if err != nil && ctx.Err() != nil {
 		return nil, context.Cause(ctx)
@@ -164,9 +156,27 @@ func prepare(ctx context.Context, p *plan.Plan, r *secret.Resolver, signals <-ch
 	return launched, nil
 }
 
+// untilSignal returns a context that a signal ends: a command may take its time, and
+// a person at a prompt may change their mind.
+func untilSignal(ctx context.Context, signals <-chan os.Signal) (_ context.Context, done func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	var listening sync.WaitGroup
+	listening.Go(func() {
+		select {
+		case s := <-signals:
+			sig, _ := s.(syscall.Signal)
+			cancel(launch.InterruptedError{Signal: sig})
+		case <-ctx.Done():
+		}
+	})
+	return ctx, func() { cancel(nil); listening.Wait() }
+}
+
 // started is a launch that is about to begin.
 type started struct {
 	client  *docker.Client
+	path    string
+	command []string
 	launch  *launch.Launch
 	ui      *progress
 	script  *starlib.Launch
@@ -199,20 +209,34 @@ func start(ctx context.Context, s started) (err error) {
 	if err := j.WritePlan(b); err != nil {
 		return err
 	}
+	about := s.about()
+	if err := j.WriteAbout(about); err != nil {
+		return err
+	}
+	defer answerCommands(ctx, j.Dir, s.launch, s.ui.warn)()
 	term := newTerminal(s.script.Plan)
 	defer term.restore()
 	engine := s.client.Launch(docker.Launch{
 		Name: s.name, Owner: owner(), Journal: j.Dir, Digest: s.script.Plan.Digest(),
-		Dir: s.source.dir, Pool: s.pool, Executable: sidecarExecutable, SidecarImage: os.Getenv("BOTTLE_SIDECAR_IMAGE"),
+		Dir: s.source.dir, Cache: cacheDir(), Pool: s.pool, Executable: sidecarExecutable, SidecarImage: os.Getenv("BOTTLE_SIDECAR_IMAGE"),
 		Material: s.launch.Material, Streams: term.streams, Progress: s.ui.note,
 		Line: func(n *plan.Node, line []byte, isErr bool) { s.line(j, n, line, isErr) },
 	})
 	term.resized(func(id plan.ID, w, h uint) { _ = engine.Resize(ctx, id, w, h) })
 	s.launch.Journal, s.launch.Events, s.launch.Warn = j, s.ui.event, s.ui.warn
 	s.launch.Keep, s.launch.Signals = s.keep, s.signals
-	s.launch.Running = func() { s.ui.running(); term.raw() }
+	s.launch.Running = func() {
+		about.State = journal.Running
+		if err := j.WriteAbout(about); err != nil {
+			s.ui.warn(err.Error())
+		}
+		s.ui.running()
+		term.raw()
+	}
 	code, err := s.launch.Run(ctx, engine)
 	term.restore()
+	about.State, about.Status = journal.Ended, code
+	err = errors.Join(err, j.WriteAbout(about))
 	s.ui.done()
 	s.ui.summary(j.AuditPath())
 	if err != nil {
@@ -225,6 +249,37 @@ func start(ctx context.Context, s started) (err error) {
 		return exited(code)
 	}
 	return nil
+}
+
+// about says what the launch is.
+func (s started) about() journal.About {
+	a := journal.About{Name: s.name, Script: s.path, Args: s.source.options.Args, Command: s.command, Started: time.Now().UTC(), State: journal.Starting}
+	if abs, err := filepath.Abs(s.path); err == nil {
+		a.Script = abs
+	}
+	for _, n := range s.script.Plan.Containers(plan.Agent) {
+		a.Agents = append(a.Agents, n.ID.Name())
+	}
+	return a
+}
+
+// answerCommands lets other bottle commands change the launch, and returns what ends
+// that. A launch that cannot be changed is still one.
+func answerCommands(ctx context.Context, dir string, l *launch.Launch, warn func(string)) (stop func()) {
+	server, err := control.Listen(ctx, dir, map[string]control.Handler{
+		opApply: func(ctx context.Context, args json.RawMessage) (any, error) {
+			var c launch.Change
+			if err := json.Unmarshal(args, &c); err != nil {
+				return nil, errors.New("the change cannot be read")
+			}
+			return nil, l.Apply(ctx, c)
+		},
+	})
+	if err != nil {
+		warn("bottle apply will not reach this launch: " + err.Error())
+		return func() {}
+	}
+	return server.Close
 }
 
 // coded is a failure with the exit status that it means.
@@ -245,11 +300,16 @@ func (s started) line(j *journal.Journal, n *plan.Node, line []byte, isErr bool)
 	op, _ := n.Op.(plan.Container)
 	if op.Role == plan.Sidecar && !isErr {
 		if s.ui.audit(n, line) {
-			j.Audit(line)
+			j.Audit(signed(n, line))
 		}
 		return
 	}
 	s.ui.said(n, line)
+}
+
+// signed adds to a decision, which is a JSON object, whose it was.
+func signed(n *plan.Node, line []byte) []byte {
+	return append([]byte(`{"sidecar":"`+n.ID.Name()+`",`), line[1:]...)
 }
 
 // noStrays makes sure that nothing is left of an earlier launch of the name.

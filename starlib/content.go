@@ -96,9 +96,10 @@ func content() []*Builtin {
 		},
 		{
 			Name: "file",
-			Doc:  "Puts a file into a container before it starts, owned by root: from the script itself, or from a file of the script's module, which is read when the script is.",
+			Doc: "Puts a file into a container before it starts: from the script itself, or from a file of the script's module, which is read when the script is. " +
+				"It is root's, or below `~/` that of the container's user.",
 			Params: []Arg{
-				{Name: "path", Type: "string", Doc: "an absolute path in the container"},
+				{Name: "path", Type: "string", Doc: "an absolute path in the container, or `~/…` for the home of its user"},
 				{Name: "content", Type: "string or bytes", Default: "None", Doc: "what it holds"},
 				{Name: "src", Type: "string", Default: "None", Keyword: true, Doc: "the file to copy, relative to the launch script"},
 				{Name: "mode", Type: "int", Default: "0o644", Keyword: true, Doc: "its permissions"},
@@ -165,7 +166,7 @@ func volumeBuiltin(c *call) (starlark.Value, error) {
 const maxFile = 16 << 20
 
 func fileBuiltin(c *call) (starlark.Value, error) {
-	f := plan.File{Path: targetPath(c, "path"), Mode: c.integer("mode", 0o644, 0, math.MaxInt64)}
+	f := plan.File{Path: filePath(c, "path"), Mode: c.integer("mode", 0o644, 0, math.MaxInt64)}
 	if f.Mode > 0o777 {
 		c.wrong("mode", "%#o has more than permission bits; 0o755 is the most that a program needs", f.Mode)
 	}

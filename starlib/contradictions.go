@@ -52,7 +52,7 @@ func (l *lowering) checkMembers(n *network, g *gate, p *proxy) error {
 			continue
 		}
 		inside++
-		if err := m.checkEnv(); g != nil && err != nil {
+		if err := l.checkInside(m, g, p); err != nil {
 			return err
 		}
 	}
@@ -61,6 +61,20 @@ func (l *lowering) checkMembers(n *network, g *gate, p *proxy) error {
 		return &Error{Pos: n.pos, Via: n.via, Msg: fmt.Sprintf("network: for parameter \"subnet\": %s has room for %d agents and services, and the script declares %d; write a larger one, or leave subnet out", subnet, room, inside)}
 	}
 	return nil
+}
+
+// checkInside refuses what a member on the inside cannot be given.
+func (l *lowering) checkInside(m *member, g *gate, p *proxy) error {
+	if g != nil {
+		if err := m.checkEnv(); err != nil {
+			return err
+		}
+	}
+	if err := l.checkTickets(m, p); err != nil || p == nil || m.op.Role != plan.Agent {
+		return err
+	}
+	_, err := l.wiringOf(m, p)
+	return err
 }
 
 // checkEnv refuses the variables by which a container finds the gate.
@@ -93,8 +107,7 @@ func (g *gate) errorf(param, format string, args ...any) error {
 	return &Error{Pos: g.pos, Via: g.via, Msg: fmt.Sprintf("pipelock: for parameter %q: %s", param, fmt.Sprintf(format, args...))}
 }
 
-// checkRoutes holds plain_http to what it is for, services of the network, and
-// roles to one route each.
+// checkRoutes holds plain_http to what it is for, services of the network.
 func (l *lowering) checkRoutes(n *network, p *proxy) error {
 	var services []string
 	for _, m := range l.s.containers {
@@ -102,17 +115,10 @@ func (l *lowering) checkRoutes(n *network, p *proxy) error {
 			services = append(services, m.name)
 		}
 	}
-	by := map[string]*route{}
 	for _, r := range p.routes {
 		host, _ := hostPort(r.Upstream)
 		if r.PlainHTTP && !slices.Contains(services, host) {
 			return &Error{Pos: r.pos, Via: r.via, Msg: fmt.Sprintf("route: for parameter \"plain_http\": %q is no service of the network %q%s; beyond the launch anybody on the way could read the credential", host, n.name, didYouMean(host, services))}
-		}
-		for _, name := range r.Roles {
-			if old := by[name]; old != nil {
-				return &Error{Pos: r.pos, Via: r.via, Msg: fmt.Sprintf("route: for parameter \"roles\": the route %q (%s) has the role %q already", old.Path, old.pos, name)}
-			}
-			by[name] = r
 		}
 	}
 	return nil
@@ -126,16 +132,24 @@ func (g *gate) checkUpstreams(p *proxy) error {
 		return nil
 	}
 	for _, r := range p.routes {
-		host, _ := hostPort(r.Upstream)
-		for _, a := range g.config.Allow {
-			if sidecar.MatchHost(a.Host, host) && len(a.Paths) == 0 {
-				return g.errorf("allow", "%q covers the upstream of the route %q (%s): agents could send data there with a key of somebody else; leave it to the route, or name what they may ask directly: rule(%q, paths = [\"/…\"])", a.Host, r.Path, r.pos, a.Host)
+		for _, up := range r.upstreamRules() {
+			if err := g.checkUpstream(r, up.Host); err != nil {
+				return err
 			}
 		}
-		for _, d := range g.config.Deny {
-			if sidecar.MatchHost(d.Host, host) && len(d.Methods) == 0 && len(d.Paths) == 0 {
-				return g.errorf("deny", "%q covers the upstream of the route %q (%s), which then would reach nothing", d.Host, r.Path, r.pos)
-			}
+	}
+	return nil
+}
+
+func (g *gate) checkUpstream(r *route, host string) error {
+	for _, a := range g.config.Allow {
+		if sidecar.MatchHost(a.Host, host) && len(a.Paths) == 0 {
+			return g.errorf("allow", "%q covers the upstream of the route %q (%s): agents could send data there with a key of somebody else; leave it to the route, or name what they may ask directly: rule(%q, paths = [\"/…\"])", a.Host, r.Path, r.pos, a.Host)
+		}
+	}
+	for _, d := range g.config.Deny {
+		if sidecar.MatchHost(d.Host, host) && len(d.Methods) == 0 && len(d.Paths) == 0 {
+			return g.errorf("deny", "%q covers the upstream of the route %q (%s), which then would reach nothing", d.Host, r.Path, r.pos)
 		}
 	}
 	return nil

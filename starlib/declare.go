@@ -12,7 +12,7 @@ import (
 	"github.com/bottle-run/bottle/sidecar/pipelock"
 )
 
-// What the builtins declare. A network that is nil is the only one there is.
+// What the builtins declare. A nil network is the only one.
 type (
 	network struct {
 		name, subnet string
@@ -23,6 +23,7 @@ type (
 		net    *network
 		routes []*route
 		port   int
+		trust  string // PEM
 		image  *imageDecl
 		pos    plan.Pos
 		via    []plan.Pos
@@ -41,6 +42,7 @@ type (
 		op      plan.Container
 		mounts  []mountDecl
 		needs   []*member
+		routes  []string // the paths of those that it may use; nil for all
 		outside bool
 		pos     plan.Pos
 		via     []plan.Pos
@@ -126,7 +128,7 @@ func (c *call) network() *network {
 }
 
 func credProxyBuiltin(c *call) (starlark.Value, error) {
-	p := &proxy{net: c.network(), port: int(c.integer("port", 9099, 1, 65535)), pos: c.pos, via: c.via}
+	p := &proxy{net: c.network(), port: int(c.integer("port", 9099, 1, 65535)), trust: c.certificates("trust"), pos: c.pos, via: c.via}
 	seen := map[string]string{}
 	if r, ok := c.args["routes"].(*opaque[*route]); ok {
 		c.wrong("routes", "got one route, want a list; write [%s]", r)
@@ -191,12 +193,6 @@ func urlBuiltin(p *proxy) *Builtin {
 	}
 }
 
-// url is the address of a path as base URLs are written: without a slash at the
-// end, for clients append "/v1/…".
-func (p *proxy) url(path string) string {
-	return "http://" + credProxyHost + ":" + strconv.Itoa(p.port) + strings.TrimRight(path, "/")
-}
-
 func pipelockBuiltin(c *call) (starlark.Value, error) {
 	g := &gate{net: c.network(), hosts: c.addresses("hosts"), pos: c.pos, via: c.via}
 	g.config = pipelock.Config{
@@ -234,6 +230,7 @@ func containerBuiltin(c *call, role plan.Role) (starlark.Value, error) {
 	}
 	if role == plan.Agent {
 		m.op.Limits.Memory, m.op.Limits.PIDs = c.bytes("memory", "4g"), c.integer("pids", 1024, 1, 1<<22)
+		m.routes = agentRoutes(c)
 	} else {
 		m.op.Limits.Memory, m.op.Limits.PIDs = c.bytes("memory", ""), c.integer("pids", 4096, 1, 1<<22)
 	}

@@ -25,10 +25,8 @@ func (s *session) lower() (*plan.Plan, error) {
 		return nil, err
 	}
 	l := &lowering{s: s, plan: new(plan.Plan)}
-	for _, n := range s.networks {
-		if err := l.check(n); err != nil {
-			return nil, err
-		}
+	if err := l.checkAll(); err != nil {
+		return nil, err
 	}
 	for _, n := range s.networks {
 		l.network(n)
@@ -44,6 +42,21 @@ func (s *session) lower() (*plan.Plan, error) {
 		}
 	}
 	return l.plan, l.err
+}
+
+// checkAll derives what roles need, and refuses what cannot be.
+func (l *lowering) checkAll() error {
+	for _, p := range l.s.proxies {
+		if err := p.derive(); err != nil {
+			return err
+		}
+	}
+	for _, n := range l.s.networks {
+		if err := l.check(n); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // place gives everything that names no network the only one there is.

@@ -63,7 +63,8 @@ func TestTable(t *testing.T) {
 		}
 	}
 	for _, want := range []string{
-		"network", "cred_proxy", "route", "bearer", "token", "basic", "header", "secret.env", "secret.file", "secret.command", "pipelock", "rule",
+		"network", "cred_proxy", "route", "bearer", "token", "basic", "header", "query", "sigv4", "registry",
+		"secret.env", "secret.file", "secret.command", "secret.keyring", "secret.prompt", "secret.oauth", "pipelock", "rule",
 		"agent", "service", "image", "image_build", "image_rootfs", "mount", "volume", "tmpfs", "file", "param", "cred_proxy().url",
 	} {
 		if !slices.Contains(names, want) {
@@ -78,6 +79,10 @@ func TestDefaults(t *testing.T) {
 		"cred_proxy": `routes = [route("/a/", "https://a.com")]`, "route": `path = "/a/", upstream = "https://a.com"`,
 		"bearer": `secret = secret.env("A")`, "token": `secret = secret.env("A")`, "basic": `user = "u", secret = secret.env("A")`,
 		"header": `name = "x-key", secret = secret.env("A")`, "secret.env": `name = "A"`, "secret.file": `path = "a"`,
+		"query": `name = "key", secret = secret.env("A")`, "registry": `user = "u", secret = secret.env("A"), realm = "https://a.com/token"`,
+		"sigv4":          `access_key = secret.env("A"), secret = secret.env("B"), region = "r", service = "s"`,
+		"secret.keyring": `service = "s", user = "u"`, "secret.prompt": `label = "l"`,
+		"secret.oauth":   `token_url = "https://a.com/token", refresh_token = secret.env("A"), client_id = "c"`,
 		"secret.command": `argv = ["a"]`, "rule": `host = "a.com"`, "agent": `image = "i"`, "service": `name = "s", image = "i"`,
 		"image": `ref = "i"`, "image_build": `context = "."`, "image_rootfs": `tar = "a.tar"`, "mount": `source = ".", target = "/w"`,
 		"volume": `target = "/w"`, "tmpfs": `target = "/w"`, "file": `path = "/f", content = "x"`, "param": `name = "p", default = "x"`,
@@ -87,6 +92,8 @@ func TestDefaults(t *testing.T) {
 		"mount": `service("x", "i", mounts = [%s])`, "volume": `service("x", "i", mounts = [%s])`, "tmpfs": `service("x", "i", mounts = [%s])`,
 		"image": `service("x", %s)`, "image_build": `service("x", %s)`, "image_rootfs": `service("x", %s)`, "param": `service(%s, "i")`,
 		"secret.command": `cred_proxy([route("/a/", "https://a.com", bearer(%s))])`,
+		"secret.oauth":   `cred_proxy([route("/a/", "https://a.com", bearer(%s))])`,
+		"sigv4":          `cred_proxy([route("/a/", "https://a.com", %s)])`,
 	}
 	for _, fn := range starlib.Builtins() {
 		if strings.Contains(fn.Module, "()") {

@@ -39,6 +39,21 @@ func refuseSource(c *call, source string) {
 	}
 }
 
+// filePath returns the path of a file in a container, absolute or in the home of its
+// user.
+func filePath(c *call, param string) string {
+	p := c.str(param, "")
+	rest, ok := strings.CutPrefix(p, "~/")
+	if !ok {
+		return targetPath(c, param)
+	}
+	clean := path.Clean("/" + rest)
+	if clean == "/" || clean[1:] != rest || strings.ContainsRune(p, 0) {
+		c.wrong(param, "%q is not a path below a home; write %q", p, "~"+strings.ReplaceAll(clean, "\x00", ""))
+	}
+	return p
+}
+
 // targetPath returns an absolute path in a container.
 func targetPath(c *call, param string) string {
 	p := c.str(param, "")

@@ -39,12 +39,13 @@ func (l *lowering) gateConfig(n *network, g *gate) pipelock.Config {
 		}
 	}
 	if p := l.proxyOf(n); p != nil {
-		config.Sidecars = append(config.Sidecars, credProxyHost+":"+strconv.Itoa(p.port))
+		config.Sidecars = append(config.Sidecars, p.address())
+		config.Aliases = p.aliases()
 		for _, r := range p.routes {
-			up := r.upstreamRule()
-			config.Upstreams = append(config.Upstreams, up)
+			ups := r.upstreamRules()
+			config.Upstreams = append(config.Upstreams, ups...)
 			if r.PlainHTTP { // then it is a service of the launch
-				private = append(private, up.Host)
+				private = append(private, ups[0].Host)
 			}
 		}
 	}
@@ -57,18 +58,32 @@ func (l *lowering) gateConfig(n *network, g *gate) pipelock.Config {
 	return config
 }
 
-// upstreamRule is what the gate lets the cred-proxy do for r. Paths are the
-// cred-proxy's to hold: the upstream's differ from the route's.
-func (r *route) upstreamRule() pipelock.Rule {
+// upstreamRules are what the gate lets the cred-proxy do for r: at its upstream, and
+// where a registry has its tokens given. Paths are the cred-proxy's to hold: the
+// upstream's differ from the route's.
+func (r *route) upstreamRules() []pipelock.Rule {
 	host, port := hostPort(r.Upstream)
 	up := pipelock.Rule{Host: host, Ports: []int{port}, Methods: r.Methods, Pos: r.Pos}
-	if r.Auth != nil {
-		up.Credentials = []string{"Authorization"}
-		if r.Auth.Header != "" {
-			up.Credentials = []string{r.Auth.Header}
-		}
+	if r.Auth == nil {
+		return []pipelock.Rule{up}
 	}
-	return up
+	switch r.Auth.Scheme {
+	case "header":
+		up.Credentials = []string{r.Auth.Header}
+	case "query":
+		up.Parameters = []string{r.Auth.Query}
+	case "sigv4":
+		up.Credentials = []string{"Authorization", "X-Amz-Security-Token"}
+	default:
+		up.Credentials = []string{"Authorization"}
+	}
+	if r.Auth.Realm == "" {
+		return []pipelock.Rule{up}
+	}
+	realm := pipelock.Rule{Pos: r.Pos, Credentials: []string{"Authorization"}}
+	realm.Host, port = hostPort(r.Auth.Realm)
+	realm.Ports = []int{port}
+	return []pipelock.Rule{up, realm}
 }
 
 // hostPort splits the authority of an upstream, which has been checked.
@@ -109,43 +124,6 @@ func gateEnv() map[string]string {
 	}
 	for _, k := range []string{"SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "GIT_SSL_CAINFO", "PIP_CERT", "AWS_CA_BUNDLE", "CARGO_HTTP_CAINFO"} {
 		env[k] = bundleFile
-	}
-	return env
-}
-
-// wire adds to c what a container on the inside of its network needs to find the
-// sidecars.
-func (l *lowering) wire(m *member, c *plan.Container) {
-	env := map[string]string{}
-	if p := l.proxyOf(m.net); p != nil && c.Role == plan.Agent {
-		maps.Copy(env, roleEnv(p))
-	}
-	maps.Copy(env, c.Env)
-	if l.gateOf(m.net) != nil {
-		maps.Copy(env, gateEnv())
-		c.Files = append([]plan.File{
-			{Path: caFile, Mode: 0o444, Source: plan.Generated{Kind: plan.CACert, Name: m.net.name}},
-			{Path: bundleFile, Mode: 0o444, Source: plan.Generated{Kind: plan.CABundle, Name: m.net.name}},
-		}, c.Files...)
-	}
-	c.Env = env
-}
-
-// roleEnv are the variables that the roles of the routes ask for.
-func roleEnv(p *proxy) map[string]string {
-	env := map[string]string{}
-	for _, r := range p.routes {
-		for _, name := range r.Roles {
-			if variable, ok := strings.CutPrefix(name, "env:"); ok {
-				env[variable] = p.url(r.Path)
-				continue
-			}
-			role := roles[name]
-			env[role.url], env[role.key] = p.url(r.Path), placeholder
-			if !strings.HasSuffix(strings.TrimRight(r.Upstream, "/"), role.version) {
-				env[role.url] += role.version
-			}
-		}
 	}
 	return env
 }

@@ -48,6 +48,7 @@ func (l *lowering) gate(n *network, g *gate) {
 func (l *lowering) proxy(n *network, p *proxy) {
 	gated := l.gateOf(n) != nil
 	config := p.config(gated)
+	config.Agents = l.agents(n, p)
 	c := plan.Container{
 		Role: plan.Sidecar, Command: []string{"sidecar", "cred-proxy"}, ReadOnly: true, Limits: sidecarLimits,
 		Networks: []plan.Endpoint{{Network: n.inside(), Aliases: []string{credProxyHost}}}, OpenDNS: !gated,
@@ -62,12 +63,9 @@ func (l *lowering) proxy(n *network, p *proxy) {
 		c.Networks = append([]plan.Endpoint{{Network: n.outside()}}, c.Networks...)
 		nets = append(nets, n.outside())
 	}
-	slots := map[string]bool{}
-	for _, r := range p.routes {
-		if r.secret != nil && !slots[r.secret.String()] {
-			slots[r.secret.String()] = true
-			inputs = append(inputs, plan.Input{Name: r.secret.String(), Source: *r.secret})
-		}
+	inputs = append(inputs, p.slots()...)
+	for _, a := range config.Agents {
+		inputs = append(inputs, plan.Input{Name: credproxy.InputAgent(a.Name), Source: agentToken(a.Name)})
 	}
 	c.Stdin = append([]plan.Input{{Name: credproxy.InputConfig, Source: literal(config)}}, inputs...)
 	ready := plan.Reported
@@ -85,9 +83,24 @@ func (l *lowering) proxy(n *network, p *proxy) {
 	l.container(n.own(credProxyHost), c, []plan.ID{c.Image}, nets, ready, p.pos, p.via)
 }
 
+// slots are the secrets that p reads.
+func (p *proxy) slots() []plan.Input {
+	var inputs []plan.Input
+	seen := map[string]bool{}
+	for _, r := range p.routes {
+		for _, s := range r.secrets {
+			if !seen[s.String()] {
+				seen[s.String()] = true
+				inputs = append(inputs, plan.Input{Name: s.String(), Source: s})
+			}
+		}
+	}
+	return inputs
+}
+
 // config is the route table of p.
 func (p *proxy) config(gated bool) credproxy.Config {
-	config := credproxy.Config{Listen: fmt.Sprintf(":%d", p.port)}
+	config := credproxy.Config{Listen: fmt.Sprintf(":%d", p.port), Trust: p.trust}
 	for _, r := range p.routes {
 		config.Routes = append(config.Routes, r.Route)
 	}

@@ -31,6 +31,7 @@ func topology() []*Builtin {
 				{Name: "routes", Type: "list of routes", Doc: "from route(), or dicts"},
 				networkArg,
 				{Name: "port", Type: "int", Default: "9099", Keyword: true, Doc: "where it listens"},
+				{Name: "trust", Type: "list of strings", Default: "[]", Keyword: true, Doc: "PEM files with further certificate authorities of upstreams, relative to the launch script; behind a gate that is for the hosts that it passes through"},
 				{Name: "image", Type: "string or image", Default: "None", Keyword: true, Doc: "an image to use in place of bottle's own; it must speak the protocol of docs/sidecars.md"},
 			},
 			call: credProxyBuiltin,
@@ -67,6 +68,7 @@ func topology() []*Builtin {
 			Params: append([]Arg{imageArg}, append([]Arg{
 				{Name: "name", Type: "string", Default: `"agent"`, Keyword: true, Doc: "its name, also on the network"},
 				{Name: "setup", Type: "list of strings", Default: "[]", Keyword: true, Doc: "lines for the image's /bin/sh, run before the command"},
+				{Name: "routes", Type: "list of strings or routes", Default: "None", Keyword: true, Doc: "the routes of its cred_proxy() that it may use, or their paths; by default all. The agents of a network are then told apart by a token that each has in its URLs and placeholders"},
 				{Name: "timeout", Type: "duration", Default: "None", Keyword: true, Doc: `how long it may run: seconds, or "30m"; bottle then exits with 124`},
 				{Name: "memory", Type: "size", Default: `"4g"`, Keyword: true, Doc: "the most memory, swap included"},
 				{Name: "pids", Type: "int", Default: "1024", Keyword: true, Doc: "the most processes and threads"},

@@ -38,19 +38,19 @@ func (e *Engine) sidecar(ctx context.Context, n *plan.Node) (string, error) {
 	if ref := e.l.SidecarImage; ref != "" {
 		return ref, e.ensure(ctx, n, plan.Image{Ref: ref, Pull: plan.PullMissing})
 	}
-	version, err := e.c.api.ServerVersion(ctx)
+	arch, err := e.c.architecture(ctx)
 	if err != nil {
 		return "", err
 	}
-	path, err := e.l.Executable(version.Arch)
+	path, err := e.l.Executable(arch)
 	if err != nil {
 		return "", err
 	}
-	l, err := measure(func() (io.ReadCloser, error) { return executableLayer(path) })
+	l, err := e.measure(path, executableLayer)
 	if err != nil {
 		return "", err
 	}
-	return e.load(ctx, n, sidecarTag, version.Arch, l, ocispec.ImageConfig{
+	return e.load(ctx, n, sidecarTag, arch, l, ocispec.ImageConfig{
 		User: "65532:65532", Entrypoint: []string{"/bottle"}, WorkingDir: "/",
 		Labels: map[string]string{LabelImage: "sidecar"},
 	})
@@ -62,18 +62,26 @@ func (e *Engine) rootfs(ctx context.Context, n *plan.Node, op plan.ImageRootfs) 
 	if err != nil {
 		return "", err
 	}
-	l, err := measure(func() (io.ReadCloser, error) { return openTar(path) })
+	l, err := e.measure(path, openTar)
 	if err != nil {
 		return "", fmt.Errorf("reading %s: %w", op.Tar, err)
 	}
-	version, err := e.c.api.ServerVersion(ctx)
+	arch, err := e.c.architecture(ctx)
 	if err != nil {
 		return "", err
 	}
-	return e.load(ctx, n, rootfsTag, version.Arch, l, ocispec.ImageConfig{
+	return e.load(ctx, n, rootfsTag, arch, l, ocispec.ImageConfig{
 		Env:    []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
 		Labels: map[string]string{LabelImage: "rootfs"},
 	})
+}
+
+// measure returns the layer that open makes of the file at path.
+func (e *Engine) measure(path string, open func(string) (io.ReadCloser, error)) (layer, error) {
+	opened := func() (io.ReadCloser, error) { return open(path) }
+	l, err := recall(e.l.Cache, path, func() (layer, error) { return measure(opened) })
+	l.open = opened
+	return l, err
 }
 
 // measure reads a layer once for its size and digest.
@@ -88,7 +96,7 @@ func measure(open func() (io.ReadCloser, error)) (layer, error) {
 	if err != nil {
 		return layer{}, err
 	}
-	return layer{size: size, digest: hex.EncodeToString(h.Sum(nil)), open: open}, nil
+	return layer{size: size, digest: hex.EncodeToString(h.Sum(nil))}, nil
 }
 
 // executableLayer is an archive with one file, /bottle.

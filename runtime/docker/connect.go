@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/docker/docker/client"
@@ -25,6 +26,23 @@ const pingTimeout = 10 * time.Second
 type Client struct {
 	api  *client.Client
 	Host string // the engine's address, "unix:///var/run/docker.sock"
+
+	archMu sync.Mutex
+	arch   string // once it is known
+}
+
+// architecture returns that of the engine's machine, as Go names it.
+func (c *Client) architecture(ctx context.Context) (string, error) {
+	c.archMu.Lock()
+	defer c.archMu.Unlock()
+	if c.arch == "" {
+		version, err := c.api.ServerVersion(ctx)
+		if err != nil {
+			return "", err
+		}
+		c.arch = version.Arch
+	}
+	return c.arch, nil
 }
 
 // Connect finds the engine as the docker command does and makes sure that it

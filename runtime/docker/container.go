@@ -207,7 +207,7 @@ func (e *Engine) mounts(ms []plan.Mount) ([]mount.Mount, error) {
 			if err != nil {
 				return nil, fmt.Errorf("mount of %s: %w", m.Source, err)
 			}
-			if err := refuseMount(src); err != nil {
+			if err := e.refuseMount(src); err != nil {
 				return nil, fmt.Errorf("mount of %s: %w", m.Source, err)
 			}
 			out = append(out, mount.Mount{
@@ -243,6 +243,21 @@ func refuseMount(path string) error {
 		return errors.New("a socket of the host leads out of the launch")
 	}
 	return nil
+}
+
+// refuseMount also refuses what holds bottle's own state: who reaches a launch's
+// directory commands the launch by its socket, and may rewrite the audit.
+func (e *Engine) refuseMount(path string) error {
+	if e.l.Journal != "" {
+		state := filepath.Dir(e.l.Journal)
+		if real, err := filepath.EvalSymlinks(state); err == nil {
+			state = real
+		}
+		if path == state || strings.HasPrefix(path, state+"/") || isParent(path, state) {
+			return fmt.Errorf("%s is or holds bottle's own state (%s), by which a launch is commanded; mount the directory that the agent works in, or set XDG_STATE_HOME to a place outside", path, state)
+		}
+	}
+	return refuseMount(path)
 }
 
 func isParent(path, dir string) bool {

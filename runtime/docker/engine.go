@@ -47,6 +47,9 @@ type Launch struct {
 	Name, Owner, Journal, Digest string
 	// Dir is what relative host paths of the plan are relative to.
 	Dir string
+	// Cache is a directory of the user's for what need not be found out again;
+	// empty for none. It may go away at any time.
+	Cache string
 	// Pool is where subnets come from; the zero prefix is DefaultPool.
 	Pool netip.Prefix
 	// Executable returns the static Linux executable of bottle for an

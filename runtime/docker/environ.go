@@ -110,24 +110,32 @@ func (e *Engine) redeem(ctx context.Context, op plan.Container) (plan.Container,
 	return op, nil
 }
 
+// putTicket returns s with the token in the place of the placeholder and behind
+// each base URL.
+func putTicket(s string, t plan.Ticket, token string) string {
+	s = strings.ReplaceAll(s, t.Placeholder, token)
+	for _, base := range t.Bases {
+		s = putBehind(s, base, "/~"+token)
+	}
+	return s
+}
+
 // authority is what may follow a host and port and still belong to them.
 const authority = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:@"
 
-// putTicket returns s with the token in the place of the placeholder and behind
-// each base URL, but not where the base is only the beginning of another host or
-// port.
-func putTicket(s string, t plan.Ticket, token string) string {
-	s = strings.ReplaceAll(s, t.Placeholder, token)
+// putBehind puts text behind each base in s, but not where the base is only the
+// beginning of another host or port.
+func putBehind(s, base, text string) string {
 	var out strings.Builder
 	for {
-		before, after, found := strings.Cut(s, t.Base)
+		before, after, found := strings.Cut(s, base)
 		out.WriteString(before)
 		if !found {
 			return out.String()
 		}
-		out.WriteString(t.Base)
+		out.WriteString(base)
 		if after == "" || !strings.Contains(authority, after[:1]) {
-			out.WriteString("/~" + token)
+			out.WriteString(text)
 		}
 		s = after
 	}

@@ -23,3 +23,12 @@ func Attached(conn net.Conn) (*Engine, func(line string)) {
 	e.running[n.ID] = p
 	return e, func(line string) { p.stdout([]byte(line), op, nil) }
 }
+
+// Settled is how old a change of a file must be before its digest is kept.
+const Settled = settled
+
+// Recall is recall for a layer that is only its digest.
+func Recall(cache, path string, measured func() string) (digest string, err error) {
+	l, err := recall(cache, path, func() (layer, error) { return layer{digest: measured()}, nil })
+	return l.digest, err
+}

@@ -43,11 +43,9 @@ func (e *Engine) addTo(ctx context.Context, w *tar.Writer, h *home, f plan.File)
 	if err != nil {
 		return err
 	}
-	entries := []entry{{path: f.Path, mode: f.Mode, data: data}}
-	if inHome(f.Path) {
-		if entries, err = h.entries(ctx, f, data); err != nil {
-			return err
-		}
+	entries, err := h.entries(ctx, f, data)
+	if err != nil {
+		return err
 	}
 	for _, x := range entries {
 		if err := x.write(w); err != nil {

@@ -19,7 +19,7 @@ import (
 
 func inHome(path string) bool { return strings.HasPrefix(path, "~/") }
 
-// A home is the home of a created container's user. Nothing runs in the container
+// A home is the home of a created container's user, and what else is in it. Nothing runs in the container
 // to find it: what the runtime will read to start it, its files, is read out of it.
 type home struct {
 	engine *Engine
@@ -31,17 +31,18 @@ type home struct {
 	made  map[string]bool // directories that an entry makes
 }
 
-// entries returns what puts f, with data, into the home: the directories that are
-// missing, and the file.
+// entries returns what puts f, with data, into the container: of a file in the home
+// also the directories that are missing.
 func (h *home) entries(ctx context.Context, f plan.File, data []byte) ([]entry, error) {
-	if err := h.find(ctx); err != nil {
-		return nil, err
-	}
-	at := h.path(f.Path)
-	for _, m := range h.op.Mounts {
-		if (m.Kind == plan.Bind || m.Kind == plan.Tmpfs) && (at == m.Target || strings.HasPrefix(at, m.Target+"/")) {
-			return nil, fmt.Errorf("%s would be hidden by, or written through, the mount at %s; mount that below the home and not in its place", at, m.Target)
+	at := f.Path
+	if inHome(at) {
+		if err := h.find(ctx); err != nil {
+			return nil, err
 		}
+		at = h.path(at)
+	}
+	if err := h.covered(at); err != nil {
+		return nil, err
 	}
 	if f.Present != "" {
 		there, err := h.read(ctx, at)
@@ -52,11 +53,25 @@ func (h *home) entries(ctx context.Context, f plan.File, data []byte) ([]entry, 
 			return nil, err
 		}
 	}
+	if !inHome(f.Path) {
+		return []entry{{path: at, mode: f.Mode, data: data}}, nil
+	}
 	dirs, err := h.missing(ctx, path.Dir(at))
 	if err != nil {
 		return nil, err
 	}
 	return append(dirs, entry{path: at, mode: f.Mode, uid: h.owner.Uid, gid: h.owner.Gid, data: data}), nil
+}
+
+// covered refuses a path that a mount hides, or through which the engine would write
+// to the host.
+func (h *home) covered(at string) error {
+	for _, m := range h.op.Mounts {
+		if (m.Kind == plan.Bind || m.Kind == plan.Tmpfs) && (at == m.Target || strings.HasPrefix(at, m.Target+"/")) {
+			return fmt.Errorf("%s would be hidden by, or written through, the mount at %s; mount that below the home and not in its place", at, m.Target)
+		}
+	}
+	return nil
 }
 
 // path is where a path of the home is. What goes below ~/.config goes where the

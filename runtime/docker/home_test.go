@@ -260,11 +260,11 @@ func TestTicket(t *testing.T) {
 	b := newBench(t)
 	op := plan.Container{
 		Env: map[string]string{
-			"URL": "http://cred-proxy:9099/a/v1", "BARE": "http://cred-proxy:9099", "OTHER": "http://cred-proxy:90990/", "KEY": "holder",
+			"URL": "http://cred-proxy:9099/a/v1", "BARE": "http://cred-proxy:9099", "SECURE": "https://cred-proxy/g https://cred-proxy.evil/", "OTHER": "http://cred-proxy:90990/", "KEY": "holder",
 			"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "user.name", "GIT_CONFIG_VALUE_0": "me",
 		},
 		Git:    []plan.Setting{{Key: "url.http://cred-proxy:9099/g/.insteadOf", Value: "https://g.com/"}, {Key: "a.b", Value: "c"}},
-		Ticket: &plan.Ticket{Base: "http://cred-proxy:9099", Placeholder: "holder", Token: plan.Generated{Kind: plan.Token, Name: "agent:x"}},
+		Ticket: &plan.Ticket{Bases: []string{"http://cred-proxy:9099", "https://cred-proxy"}, Placeholder: "holder", Token: plan.Generated{Kind: plan.Token, Name: "agent:x"}},
 		Files:  []plan.File{{Path: "/f", Mode: 0o644, Source: plan.Literal("holder http://cred-proxy:9099/x\n")}},
 	}
 	p := new(plan.Plan)
@@ -283,7 +283,7 @@ func TestTicket(t *testing.T) {
 	}
 	env := strings.Join(got.Config.Env, "\n") + "\n"
 	for _, want := range []string{
-		"URL=http://cred-proxy:9099/~0123abcd/a/v1", "BARE=http://cred-proxy:9099/~0123abcd", "OTHER=http://cred-proxy:90990/", "KEY=0123abcd",
+		"URL=http://cred-proxy:9099/~0123abcd/a/v1", "BARE=http://cred-proxy:9099/~0123abcd", "SECURE=https://cred-proxy/~0123abcd/g https://cred-proxy.evil/", "OTHER=http://cred-proxy:90990/", "KEY=0123abcd",
 		"GIT_CONFIG_COUNT=3", "GIT_CONFIG_KEY_0=user.name", "GIT_CONFIG_KEY_1=url.http://cred-proxy:9099/~0123abcd/g/.insteadOf", "GIT_CONFIG_VALUE_1=https://g.com/", "GIT_CONFIG_KEY_2=a.b",
 	} {
 		if !strings.Contains(env, want+"\n") {

@@ -23,6 +23,7 @@ import (
 const (
 	lockFile    = "lock"
 	planFile    = "plan.json"
+	aboutFile   = "launch.json"
 	journalFile = "journal.jsonl" // a line for each step: Step
 	auditFile   = "audit.jsonl"   // a line for each decision of a sidecar
 )
@@ -59,7 +60,11 @@ type Journal struct {
 // takes its lock. It returns ErrRunning when somebody holds it.
 func Open(root, name string) (*Journal, error) {
 	j := &Journal{Dir: filepath.Join(root, name)}
-	if err := os.MkdirAll(j.Dir, 0o700); err != nil {
+	err := os.MkdirAll(j.Dir, 0o700)
+	if err == nil {
+		err = os.Chmod(j.Dir, 0o700) // it may be an older one: who reaches the socket in it commands the launch
+	}
+	if err != nil {
 		return nil, fmt.Errorf("opening the journal: %w", err)
 	}
 	j.lock = flock.New(filepath.Join(j.Dir, lockFile), flock.SetPermissions(0o600))
@@ -68,7 +73,6 @@ func Open(root, name string) (*Journal, error) {
 	} else if !ok {
 		return nil, fmt.Errorf("a launch called %q %w", name, ErrRunning)
 	}
-	var err error
 	if j.steps, err = j.create(journalFile); err == nil {
 		j.audit, err = j.create(auditFile)
 	}
@@ -100,14 +104,6 @@ func Alive(dir string) (alive, known bool) {
 		_ = l.Unlock()
 	}
 	return !ok, true
-}
-
-// WritePlan stores the plan in JSON.
-func (j *Journal) WritePlan(plan []byte) error {
-	if err := os.WriteFile(filepath.Join(j.Dir, planFile), plan, 0o600); err != nil {
-		return fmt.Errorf("writing the journal: %w", err)
-	}
-	return nil
 }
 
 // A Step is a line of the journal: a node that changed its state.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -64,6 +65,8 @@ type Launch struct {
 
 	resolver *secret.Resolver
 	material *material
+
+	live atomic.Pointer[live] // while the agents run
 }
 
 // Prepare resolves every secret of p. Nothing exists yet when it fails, and its
@@ -131,12 +134,14 @@ func (l *Launch) Run(ctx context.Context, e Engine) (int, error) {
 func (l *Launch) watch(ctx context.Context, e Engine, agents []*plan.Node) (int, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	refreshed := make(chan struct{})
-	go func() {
-		defer close(refreshed)
-		l.keepFresh(ctx, e)
-	}()
-	defer func() { cancel(nil); <-refreshed }()
+	v, err := l.newLive(e)
+	if err != nil {
+		return ExitFailure, err
+	}
+	kept := make(chan struct{})
+	go func() { defer close(kept); v.keep(ctx) }()
+	l.live.Store(v)
+	defer func() { l.live.Store(nil); cancel(nil); <-kept }()
 
 	ends := make(chan end, len(agents))
 	for i, n := range agents {
@@ -169,6 +174,15 @@ func (l *Launch) watch(ctx context.Context, e Engine, agents []*plan.Node) (int,
 		}
 	}
 	return 0, nil
+}
+
+// recordChange writes down the plan that is in force from now on.
+func (l *Launch) recordChange(p []byte, digest string) error {
+	if l.Journal == nil {
+		return nil
+	}
+	l.Journal.Record(journal.Step{Time: time.Now().UTC(), Node: "plan", State: "applied " + digest})
+	return l.Journal.WritePlan(p)
 }
 
 type end struct {

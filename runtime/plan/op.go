@@ -142,11 +142,11 @@ type Setting struct {
 }
 
 // A Ticket tells a cred-proxy which container asks. When the container is
-// created, "/~" and the token are put behind each Base, and the token in the place
-// of Placeholder: in the values of Env, in Git, the entrypoint, command and setup,
+// created, "/~" and the token are put behind each of Bases, and the token in the
+// place of Placeholder: in the values of Env, in Git, the entrypoint, command and setup,
 // and in files that are Literals.
 type Ticket struct {
-	Base        string    `json:"base"` // "http://cred-proxy:9099"
+	Bases       []string  `json:"bases"` // "http://cred-proxy:9099", "https://cred-proxy"
 	Placeholder string    `json:"placeholder"`
 	Token       Generated `json:"token"`
 }
@@ -160,7 +160,7 @@ type File struct {
 	Mode   int64  `json:"mode"` // permission bits
 	Source Source `json:"source"`
 	// Present says what becomes of a file that is there already; empty replaces
-	// it. It is for paths below "~/".
+	// it.
 	Present Present `json:"present,omitempty"`
 }
 

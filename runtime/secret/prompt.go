@@ -40,27 +40,6 @@ func (r *Resolver) ask(ctx context.Context, ref plan.Secret) error {
 	return nil
 }
 
-// Hold makes Lookup return value for ref, which this process cannot look up itself.
-func (r *Resolver) Hold(ref plan.Secret, value []byte) { r.held.Set(ref, value, 0) }
-
-// Portable returns the values that refs need and that only this process can look
-// up: those of its environment and those that a person typed, also where another
-// secret is obtained by them. Resolve must have found them.
-func (r *Resolver) Portable(ctx context.Context, refs []plan.Secret) (map[string][]byte, error) {
-	found := map[string][]byte{}
-	for _, ref := range leaves(refs) {
-		if ref.Kind != plan.SecretEnv && ref.Kind != plan.SecretPrompt {
-			continue
-		}
-		v, _, err := r.Lookup(ctx, ref)
-		if err != nil {
-			return nil, err
-		}
-		found[ref.String()] = v
-	}
-	return found, nil
-}
-
 // leaves returns refs and all that they are obtained by.
 func leaves(refs []plan.Secret) []plan.Secret {
 	var all []plan.Secret

@@ -2,11 +2,14 @@ package secret_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -118,27 +121,50 @@ func TestFiles(t *testing.T) {
 	}
 }
 
-// Portable are the values that another process cannot look up itself, with those
-// that other secrets are obtained by.
-func TestPortable(t *testing.T) {
-	r := &secret.Resolver{
+// A parcel carries the values, how long they are good, and what only the sender can
+// look up, so that the other process can fetch them again; and prints none of it.
+func TestParcel(t *testing.T) {
+	sender := &secret.Resolver{
 		LookupEnv: func(name string) (string, bool) { return "value of " + name, true },
-		Ask:       func(context.Context, string) ([]byte, error) { return []byte("typed"), nil },
+		Ask:       func(context.Context, string) ([]byte, error) { return []byte("rt-7"), nil },
 	}
 	s := newTokenServer(t)
 	s.current = 7
 	oauth := s.ref(prompt("p"), env("B"))
-	r.Client = s.Client()
-	r.Hold(prompt("p"), []byte("rt-7"))
-	refs := []plan.Secret{env("A"), file("/x"), oauth}
-	got, err := r.Portable(t.Context(), refs)
-	if err != nil || len(got) != 3 || string(got[`secret.env("A")`]) != "value of A" || string(got[`secret.prompt("p")`]) != "rt-7" {
-		t.Errorf("got %d values, %v", len(got), err)
+	sender.Client = s.Client()
+	refs := []plan.Secret{env("A"), oauth}
+	found, err := sender.Resolve(t.Context(), refs)
+	if err != nil {
+		t.Fatal(err)
 	}
-	other := &secret.Resolver{Client: s.Client(), LookupEnv: func(string) (string, bool) { return "", false }}
-	other.Hold(env("B"), got[`secret.env("B")`])
-	other.Hold(prompt("p"), got[`secret.prompt("p")`])
-	if v, _, err := other.Lookup(t.Context(), oauth); err != nil || string(v) != "at-8" {
-		t.Errorf("another process: %q, %v", v, err)
+	parcel, err := sender.Pack(t.Context(), found, refs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text := fmt.Sprintf("%v %+v %#v", parcel, &parcel, parcel.Values); strings.Contains(text, "value of") || strings.Contains(text, "118 97") {
+		t.Errorf("it prints as %s", text)
+	}
+	b, err := json.Marshal(parcel)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got secret.Parcel
+	if err := json.Unmarshal(b, &got); err != nil {
+		t.Fatal(err)
+	}
+	receiver := &secret.Resolver{Client: s.Client(), LookupEnv: func(string) (string, bool) { return "", false }}
+	values, err := receiver.Unpack(got, refs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v, _ := values.Bytes(oauth); string(v) != "at-8" || time.Until(values.Ends(oauth)) < 9*time.Minute {
+		t.Errorf("the access token is %q until %v", v, values.Ends(oauth))
+	}
+	if v, _, err := receiver.Lookup(t.Context(), oauth); err != nil || string(v) != "at-9" {
+		t.Errorf("fetched again by the receiver: %q, %v", v, err)
+	}
+	got.Values[env("A").String()] = secret.Item{Value: []byte("two\nlines")}
+	if _, err := receiver.Unpack(got, refs); err == nil {
+		t.Error("a value that no header can carry was taken")
 	}
 }

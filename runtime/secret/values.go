@@ -54,6 +54,18 @@ func (v *Values) Set(ref plan.Secret, bytes []byte, life time.Duration) {
 	v.byRef[ref.String()] = value{bytes, ends}
 }
 
+// Adopt takes over what others holds.
+func (v *Values) Adopt(others *Values) {
+	others.mu.RLock()
+	defer others.mu.RUnlock()
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.byRef == nil {
+		v.byRef = map[string]value{}
+	}
+	maps.Copy(v.byRef, others.byRef)
+}
+
 // Retain forgets the values of all but refs.
 func (v *Values) Retain(refs []plan.Secret) {
 	v.mu.Lock()

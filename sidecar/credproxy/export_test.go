@@ -65,3 +65,20 @@ func HasProxy() bool {
 	t, err := newTransport(gate{}, nil, nil)
 	return err != nil || t.Proxy != nil
 }
+
+// Match returns the path of the route that a table with routes of such paths has
+// for a canonical path; "" for none.
+func Match(routes []string, path string) (string, error) {
+	c := Config{Listen: ":0"}
+	for _, r := range routes {
+		c.Routes = append(c.Routes, Route{Path: r, Upstream: "https://x"})
+	}
+	t, err := newTable(c, nil, nil)
+	if err != nil {
+		return "", err
+	}
+	if r := t.match(path); r != nil {
+		return r.Path, nil
+	}
+	return "", nil
+}

@@ -2,6 +2,7 @@ package git_test
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/http/cgi"
 	"net/http/httptest"
@@ -112,9 +113,11 @@ func (w *world) handler(upstream string) http.Handler {
 			return err
 		},
 		ErrorHandler: func(rw http.ResponseWriter, _ *http.Request, err error) {
-			if !strings.Contains(err.Error(), git.ErrRefused.Error()) {
-				http.Error(rw, err.Error(), http.StatusBadGateway)
+			if errors.Is(err, git.ErrRefused) {
+				rw.Header().Set("X-Refused", "yes")
+				return
 			}
+			http.Error(rw, err.Error(), http.StatusBadGateway)
 		},
 	}
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
@@ -131,7 +134,10 @@ func (w *world) handler(upstream string) http.Handler {
 			req.Header = h
 			return http.DefaultTransport.RoundTrip(req)
 		}
-		refs, err := w.rules.Serve(rw, r, ask, func(out *http.Request) { pass.ServeHTTP(rw, out) })
+		refs, err := w.rules.Serve(rw, r, ask, func(out *http.Request) bool {
+			pass.ServeHTTP(rw, out)
+			return rw.Header().Get("X-Refused") == ""
+		})
 		if err != nil {
 			http.Error(rw, err.Error(), http.StatusBadRequest)
 		}

@@ -60,11 +60,18 @@ func (k kind) String() string {
 type digest struct{ sha1cd.CollisionResistantHash }
 
 func newDigest(k kind, size int64) (digest, error) {
+	d, err := rawDigest()
+	if err == nil {
+		_, _ = fmt.Fprintf(d, "%s %d\x00", k, size) // never fails
+	}
+	return d, err
+}
+
+func rawDigest() (digest, error) {
 	h, ok := sha1cd.New().(sha1cd.CollisionResistantHash)
 	if !ok {
 		return digest{}, errors.New("this SHA-1 does not detect collisions")
 	}
-	_, _ = fmt.Fprintf(h, "%s %d\x00", k, size) // never fails
 	return digest{h}, nil
 }
 

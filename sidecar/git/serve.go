@@ -1,7 +1,6 @@
 package git
 
 import (
-	"errors"
 	"io"
 	"net/http"
 	"time"
@@ -16,11 +15,11 @@ const (
 )
 
 // Serve handles a receive-pack request. forward sends its argument, in place of
-// req, to the server, and its answer to the client, except that of an error that
-// is ErrRefused it says nothing: Serve does then. It returns what was decided
-// about the refs; an error instead is about a request that is no push, and
-// nothing has been answered then.
-func (r *Rules) Serve(w http.ResponseWriter, req *http.Request, ask Ask, forward func(*http.Request)) ([]Ref, error) {
+// req, to the server, and its answer to the client, but does not answer an error
+// that is ErrRefused, for Serve to do so; it returns whether it answered. Serve
+// returns what was decided about the refs. An error instead is about a request
+// that is no push, and nothing has been answered then.
+func (r *Rules) Serve(w http.ResponseWriter, req *http.Request, ask Ask, forward func(*http.Request) bool) ([]Ref, error) {
 	body := &patient{body: req.Body, conn: http.NewResponseController(w)}
 	defer body.done()
 	push, err := r.Open(req.Context(), body, req.Header.Get("Content-Encoding"), ask)
@@ -37,10 +36,10 @@ func (r *Rules) Serve(w http.ResponseWriter, req *http.Request, ask Ask, forward
 		out.Body, out.ContentLength = push, push.Length()
 		out.Header.Del("Content-Encoding")
 		out.Header.Del("Content-Length")
-		forward(out)
+		answered := forward(out)
 		_ = push.Close() // never fails
 		push.Wait()
-		if refusal := push.Refusal(); refusal == nil || errors.Is(refusal.cause, errEarly) {
+		if answered || push.Refusal() == nil {
 			return push.Refs(), nil
 		}
 	}

@@ -98,8 +98,6 @@ func (p *policy) decide(a ask) verdict {
 		rules = p.Upstreams
 	} else if port, ok := p.own[a.target.host]; ok && a.target.scheme == "http" && (port == 0 || port == a.target.port) {
 		return verdict{ok: true, own: true}
-	} else if alias := p.alias(a); alias != nil {
-		return verdict{ok: true, own: true, alias: alias}
 	}
 	refusal := verdict{reason: fmt.Sprintf("%s is not an allowed host", a.target.host)}
 	for i := range rules {
@@ -112,6 +110,10 @@ func (p *policy) decide(a ask) verdict {
 			return verdict{ok: true, rule: r}
 		}
 		refusal = verdict{rule: r, reason: why}
+	}
+	// A rule that says what may be asked of an upstream directly comes first.
+	if alias := p.alias(a); alias != nil && a.client != sidecar.ClientCredProxy {
+		return verdict{ok: true, own: true, alias: alias}
 	}
 	return refusal
 }
