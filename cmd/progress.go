@@ -163,8 +163,11 @@ func (p *progress) said(n *plan.Node, line []byte) {
 // audit counts a decision for the summary. It reports whether line is one.
 func (p *progress) audit(n *plan.Node, line []byte) bool {
 	var ev sidecar.Event
-	if json.Unmarshal(line, &ev) != nil || ev.Kind != sidecar.KindRequest && ev.Kind != sidecar.KindDNS {
+	if json.Unmarshal(line, &ev) != nil || ev.Kind != sidecar.KindRequest && ev.Kind != sidecar.KindDNS && ev.Kind != sidecar.KindPush {
 		return false
+	}
+	if ev.Kind == sidecar.KindPush {
+		return true // its request counts
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()

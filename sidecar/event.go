@@ -13,6 +13,7 @@ type Kind string
 const (
 	KindRequest Kind = "request" // an HTTP request or a tunnel
 	KindDNS     Kind = "dns"     // a lookup
+	KindPush    Kind = "push"    // a ref of a git push, besides the request
 )
 
 // A Decision is what a sidecar decided.
@@ -50,6 +51,8 @@ type Event struct {
 	// Status is what the client got; 0 if the connection broke before a status.
 	Status   int      `json:"status,omitempty"`
 	Decision Decision `json:"decision"`
+	// Ref is what a push would change.
+	Ref string `json:"ref,omitempty"`
 	// Rule is the place in the script of the rule or route that decided.
 	Rule string `json:"rule,omitempty"`
 	// Reason says why a request was refused or failed.
@@ -77,7 +80,7 @@ func (e Event) clean() Event {
 	}
 	e.Time = e.Time.UTC()
 	e.Path, _, _ = strings.Cut(e.Path, "?")
-	for _, s := range []*string{&e.Method, &e.Host, &e.Path, &e.Reason} {
+	for _, s := range []*string{&e.Method, &e.Host, &e.Path, &e.Reason, &e.Ref} {
 		*s = shorten(*s)
 	}
 	return e

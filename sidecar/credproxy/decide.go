@@ -20,6 +20,8 @@ type verdict struct {
 	status  int // not 0 for a refusal
 	refusal sidecar.Refusal
 	health  bool
+	// asksToPush has a refusal be one that git prints.
+	asksToPush bool
 }
 
 // deny makes v a refusal.
@@ -67,6 +69,10 @@ func (t *table) decide(r *http.Request) verdict {
 		return forbid(reason, allow)
 	}
 	if reason, allow, ok := v.route.permits(r.Method, v.path); !ok {
+		return forbid(reason, allow)
+	}
+	if reason, allow := v.route.permitsGit(r.Method, v.path, requestQuery(r)); reason != "" {
+		v.asksToPush = asksToPush(v.path, requestQuery(r))
 		return forbid(reason, allow)
 	}
 	v.target, err = v.route.target(v.path, stripQuery(requestQuery(r), v.route.Auth))

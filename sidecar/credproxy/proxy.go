@@ -7,11 +7,13 @@ import (
 	"log"
 	"net/http"
 	"net/http/httputil"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/bottle-run/bottle/sidecar"
+	"github.com/bottle-run/bottle/sidecar/git"
 )
 
 // A proxy is the handler of a cred-proxy.
@@ -50,6 +52,10 @@ func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}()
 	if v.status != 0 {
 		v.refusal.Reason, v.refusal.Allow = t.tokens.clean(v.refusal.Reason), t.tokens.clean(v.refusal.Allow)
+		if v.asksToPush {
+			rec.refusePushing(v.refusal)
+			return
+		}
 		rec.refuse(refused{status: v.status, refusal: v.refusal})
 		return
 	}
@@ -65,6 +71,10 @@ func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	event.Path = v.target.EscapedPath()
 	if v.route.cred != nil {
 		event.Credential = v.route.cred.slots[0]
+	}
+	if v.route.pushes != nil && strings.HasSuffix(v.path, receivePack) {
+		p.push(rec, r.WithContext(ctx), t, v, event)
+		return
 	}
 	p.forward(rec, r.WithContext(ctx), t, v)
 }
@@ -100,7 +110,10 @@ func (p *proxy) forward(w *recorder, r *http.Request, t *table, v verdict) {
 			if res.ContentLength > v.route.grant.left() && r.Method != http.MethodHead {
 				return errBytes
 			}
-			return carrier.route.incoming(res, w.scrub, redirector{carrier.table.routes, v.prefix}, t.gate.url != "")
+			if err := carrier.route.incoming(res, w.scrub, redirector{carrier.table.routes, v.prefix}, t.gate.url != ""); err != nil {
+				return err
+			}
+			return v.route.advertise(res)
 		},
 		ErrorHandler:  func(_ http.ResponseWriter, r *http.Request, err error) { w.fail(r.Context(), v, err) },
 		FlushInterval: -1, // an answer may trickle whatever its type
@@ -137,6 +150,9 @@ func ended(cause error, v verdict) (refused, bool) {
 // fail answers a request that is not let through after all, or whose upstream
 // could not be asked, or not be understood.
 func (w *recorder) fail(ctx context.Context, v verdict, err error) {
+	if errors.Is(err, git.ErrRefused) {
+		return // who refused answers
+	}
 	cause := context.Cause(ctx)
 	r, ok := ended(cause, v)
 	if !ok && cause == nil {

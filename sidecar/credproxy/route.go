@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 
 	"github.com/bottle-run/bottle/sidecar"
+	"github.com/bottle-run/bottle/sidecar/git"
 )
 
 // A route is a Route, ready for use. What it decides by does not change.
@@ -28,6 +29,7 @@ type route struct {
 	issuers []*credential
 	merged  atomic.Pointer[merged]
 	grant   *grant
+	pushes  *git.Rules // nil when no push is let through
 }
 
 // newRoute returns the route of r, with the values of inputs. What it learnt as
@@ -38,6 +40,9 @@ func newRoute(r Route, inputs sidecar.Message, former []*route) (*route, error) 
 		return nil, r.errorf("%w", err)
 	}
 	out := &route{Route: r, base: base}
+	if out.pushes, err = r.pushRules(); err != nil {
+		return nil, r.errorf("%w", err)
+	}
 	for _, p := range r.Paths {
 		glob, err := sidecar.CanonicalGlob(p)
 		if err != nil {
@@ -135,6 +140,9 @@ func (r *route) outgoing(out *http.Request, target *url.URL) {
 	// Also for routes without a credential: upstream Pipelock refuses compressed
 	// answers.
 	out.Header.Set("Accept-Encoding", "identity")
+	if asksToPush(target.Path, target.RawQuery) || strings.HasSuffix(target.Path, receivePack) {
+		out.Header.Del("Git-Protocol") // what is understood of pushing is version 0
+	}
 	if r.scrub != nil || r.issuers != nil {
 		for _, name := range []string{"Range", "If-Range", "Request-Range", "Sec-Websocket-Extensions"} {
 			out.Header.Del(name)
