@@ -117,8 +117,8 @@ func describeConfig(row func(string, string, ...any), input string, config plan.
 		}
 		describeGaps(row, gate)
 	case json.Unmarshal(config, &keys) == nil:
-		for _, r := range keys.Routes {
-			row("credential", "%s", describeRoute(r))
+		for i := range keys.Routes {
+			showRoute(row, &keys.Routes[i], keys.Agents)
 		}
 	}
 }
@@ -134,42 +134,6 @@ func describeGaps(row func(string, string, ...any), gate pipelock.Config) {
 	if gate.DLP != "block" {
 		row("secrets", "what looks like one is not stopped (dlp = %q)", gate.DLP)
 	}
-}
-
-func describeRoute(r credproxy.Route) string {
-	what := "no credential"
-	if r.Auth != nil {
-		what = strings.Join(r.Auth.Slots(), " and ")
-	}
-	return fmt.Sprintf("%s goes to %s, for %s%s", what, r.Upstream, r.Path, routeLimits(r))
-}
-
-// routeLimits says what a route lets through, where that is not everything.
-func routeLimits(r credproxy.Route) string {
-	s := limits(r.Methods, r.Paths)
-	if len(r.Operations) > 0 {
-		s += " " + r.Protocol + " " + strings.Join(r.Operations, ", ")
-	}
-	if r.Push != nil {
-		s += " push to " + strings.Join(r.Push.Refs, ", ")
-		if len(r.Push.Protect) > 0 {
-			s += " but not " + strings.Join(r.Push.Protect, ", ")
-		}
-	}
-	if r.Rate != nil {
-		s += fmt.Sprintf(" %d requests in %d s", r.Rate.Requests, r.Rate.Seconds)
-	}
-	for _, l := range []struct {
-		n    int64
-		text string
-	}{
-		{r.MaxRequests, " %d requests"}, {r.MaxBytes, " %d bytes"}, {r.For, " for %d s"}, {r.Uses, " %d uses"},
-	} {
-		if l.n > 0 {
-			s += fmt.Sprintf(l.text, l.n)
-		}
-	}
-	return s
 }
 
 func describeRule(r pipelock.Rule) string {

@@ -22,6 +22,7 @@ var update = flag.Bool("update", false, "rewrite the golden plans")
 var args = map[string]map[string]string{
 	"claude.star": {"task": "fix the failing test"},
 	"codex.star":  {"task": "write the missing tests"},
+	"github.star": {"repo": "acme/shop", "issue": "42"},
 	"ci.star":     {"repo": "acme/shop", "issue": "42"},
 }
 

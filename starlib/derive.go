@@ -115,16 +115,19 @@ func (r *route) base() string {
 }
 
 // aliases are the https addresses that the gate has the cred-proxy answer: its own,
-// and those of the upstreams whose own URLs clients follow.
+// and every route's of an upstream whose own URLs some client follows.
 func (p *proxy) aliases() []pipelock.Alias {
+	followed := map[string]bool{}
+	for _, r := range p.routes {
+		if slices.ContainsFunc(r.Roles, func(name string) bool { return roleOf(name).follows }) {
+			host, _ := hostPort(r.Upstream)
+			followed[host] = true
+		}
+	}
 	out := []pipelock.Alias{{Host: credProxyHost, Sidecar: p.address()}}
 	for _, r := range p.routes {
-		if r.of != nil || !slices.ContainsFunc(r.Roles, func(name string) bool { return roleOf(name).follows }) {
-			continue
-		}
-		u, err := url.Parse(r.Upstream)
 		host, port := hostPort(r.Upstream)
-		if err != nil || u.Scheme != "https" || port != 443 {
+		if r.of != nil || !followed[host] || port != 443 || r.PlainHTTP {
 			continue
 		}
 		a := pipelock.Alias{Host: host, Prefix: r.base(), Sidecar: p.address(), Path: strings.TrimRight(r.Path, "/")}

@@ -19,12 +19,16 @@ func (p *policy) alias(a ask) *Alias {
 	var best *Alias
 	for i := range p.Aliases {
 		x := &p.Aliases[i]
-		if x.Host == a.target.host && (a.method == "" || a.pathErr == nil && x.matches(a.path)) && (best == nil || len(x.Prefix) > len(best.Prefix)) {
+		if x.Host == a.target.host && (a.method == "" || x.whole() || a.pathErr == nil && x.matches(a.path)) && (best == nil || len(x.Prefix) > len(best.Prefix)) {
 			best = x
 		}
 	}
 	return best
 }
+
+// whole reports whether all of the host is the sidecar's, whose paths are its own to
+// read.
+func (x *Alias) whole() bool { return x.Prefix == "" && x.Path == "" }
 
 // matches reports whether the canonical path is below the prefix.
 func (x *Alias) matches(path string) bool {
@@ -35,6 +39,9 @@ func (x *Alias) matches(path string) bool {
 // rewrite sends out to the sidecar. Its path is canonical, as it was compared.
 func (x *Alias) rewrite(out *http.Request, path string) {
 	out.URL.Scheme, out.URL.Host, out.Host = "http", x.Sidecar, x.Sidecar
+	if x.whole() {
+		return
+	}
 	escaped := x.Path + strings.TrimPrefix(path, x.Prefix)
 	if plain, err := url.PathUnescape(escaped); err == nil { // always: both parts are canonical
 		out.URL.Path, out.URL.RawPath = plain, escaped

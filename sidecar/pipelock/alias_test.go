@@ -48,7 +48,9 @@ func TestAliases(t *testing.T) {
 	for ask, want := range map[string]string{
 		"https://cred-proxy/v2/":                   "/v2/",
 		"https://cred-proxy:443/api/graphql?q=1":   "/api/graphql?q=1",
-		"https://CRED-PROXY/a%2Db":                 "/a-b",
+		"https://CRED-PROXY/a%2Db":                 "/a%2Db",
+		"https://cred-proxy/npm/@scope%2fname":     "/npm/@scope%2fname",
+		"https://api.example/npm/a%2Db":            "/n/a-b",
 		"https://api.example/npm":                  "/n",
 		"https://api.example/npm/left-pad":         "/n/left-pad",
 		"https://api.example/npm/private/x?y=%2e":  "/p/x?y=%2e",
