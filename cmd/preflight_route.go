@@ -28,11 +28,11 @@ func describeRoute(r credproxy.Route) string { return whither(&r) + routeLimits(
 
 // routeLimits says what a route lets through, where that is not everything.
 func routeLimits(r credproxy.Route) string {
-	s := limits(r.Methods, r.Paths)
+	parts := []string{limits(r.Methods, r.Paths)}
 	for _, b := range bounds(&r) {
-		s += " " + b.head + " " + b.text
+		parts = append(parts, b.head, b.text)
 	}
-	return s
+	return strings.Join(parts, " ")
 }
 
 // whither says which credential goes where.

@@ -1,4 +1,4 @@
-package cmd
+package cmd_test
 
 import (
 	"context"
@@ -6,6 +6,7 @@ import (
 	"testing"
 	"testing/fstest"
 
+	"github.com/bottle-run/bottle/cmd"
 	"github.com/bottle-run/bottle/starlib"
 )
 
@@ -25,7 +26,7 @@ agent("i", name = "two", routes = [git, "\n/s3/"[1:]])
 	if err != nil {
 		t.Fatal(err)
 	}
-	text := describePlan(l.Plan, "x")
+	text := cmd.DescribePlan(l.Plan, "x")
 	for _, want := range []string{
 		`credential  secret.env("GIT") goes to https://github.com, for /git/`,
 		"    push      refs/heads/agent/*, forward, no change of .github/**\n",
