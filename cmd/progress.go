@@ -113,8 +113,18 @@ func (p *progress) note(n *plan.Node, text string) {
 	case "plain":
 		fmt.Fprintf(p.w, "%-8s %s: %s\n", "...", n.ID, text)
 	case "tty":
-		p.draw(string(n.ID) + ": " + text)
+		if !p.up {
+			p.draw(string(n.ID) + ": " + text)
+		}
 	}
+}
+
+// yield gives the terminal to the agent, which may write before everything is up.
+func (p *progress) yield() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.up = true
+	p.clear()
 }
 
 // running says that everything is up; the terminal is the agent's now.

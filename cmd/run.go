@@ -214,7 +214,7 @@ func start(ctx context.Context, s started) (err error) {
 		return err
 	}
 	defer answerCommands(ctx, j.Dir, s.launch, s.ui.warn)()
-	term := newTerminal(s.script.Plan)
+	term := newTerminal(s.script.Plan, s.ui.yield)
 	defer term.restore()
 	engine := s.client.Launch(docker.Launch{
 		Name: s.name, Owner: owner(), Journal: j.Dir, Digest: s.script.Plan.Digest(),

@@ -22,12 +22,16 @@ type terminal struct {
 
 	mu    sync.Mutex
 	saved *term.State
+	over  bool       // restore was called
 	out   sync.Mutex // one line at a time
-	stop  func()
+	first sync.Once  // the first byte that an agent writes
+	// begins is called before it: the status line must make room.
+	begins func()
+	stop   func()
 }
 
-func newTerminal(p *plan.Plan) *terminal {
-	t := &terminal{agents: p.Containers(plan.Agent), stop: func() {}}
+func newTerminal(p *plan.Plan, begins func()) *terminal {
+	t := &terminal{agents: p.Containers(plan.Agent), stop: func() {}, begins: begins}
 	t.tty = len(t.agents) == 1 && term.IsTerminal(int(os.Stdin.Fd())) && term.IsTerminal(int(os.Stdout.Fd()))
 	return t
 }
@@ -36,9 +40,22 @@ func newTerminal(p *plan.Plan) *terminal {
 func (t *terminal) streams(n *plan.Node) docker.Streams {
 	if len(t.agents) > 1 {
 		name := n.ID.Name()
-		return docker.Streams{Out: &prefixed{t: t, w: os.Stdout, prefix: name + " | "}, Err: &prefixed{t: t, w: os.Stderr, prefix: name + " | "}}
+		return docker.Streams{Out: &prefixed{t: t, w: &yielding{t, os.Stdout}, prefix: name + " | "}, Err: &prefixed{t: t, w: &yielding{t, os.Stderr}, prefix: name + " | "}}
 	}
-	return docker.Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, TTY: t.tty, Size: size}
+	return docker.Streams{In: os.Stdin, Out: &yielding{t, os.Stdout}, Err: &yielding{t, os.Stderr}, TTY: t.tty, Size: size}
+}
+
+// yielding has the status line make room before the first byte, and the terminal
+// leave the ends of lines as the agent's own terminal made them.
+type yielding struct {
+	t *terminal
+	w io.Writer
+}
+
+// Write implements io.Writer.
+func (y *yielding) Write(b []byte) (int, error) {
+	y.t.first.Do(func() { y.t.begins(); y.t.raw() })
+	return y.w.Write(b)
 }
 
 func size() (width, height uint) {
@@ -49,13 +66,16 @@ func size() (width, height uint) {
 	return uint(w), uint(h)
 }
 
-// raw hands the keys to the agent, Ctrl-C too.
+// raw hands the keys to the agent, Ctrl-C too, until restore. It may be called again.
 func (t *terminal) raw() {
 	if !t.tty {
 		return
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if t.saved != nil || t.over {
+		return
+	}
 	if state, err := term.MakeRaw(int(os.Stdin.Fd())); err == nil {
 		t.saved = state
 	}
@@ -65,6 +85,7 @@ func (t *terminal) raw() {
 func (t *terminal) restore() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.over = true
 	if t.saved != nil {
 		_ = term.Restore(int(os.Stdin.Fd()), t.saved)
 		t.saved = nil

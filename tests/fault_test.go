@@ -258,3 +258,27 @@ func interrupt(p *os.Process, r io.Reader, steps int) {
 		}
 	}
 }
+
+// TestEngineAway: an engine that does not answer for a while, as when it is
+// restarted, while bottle takes the launch down: bottle goes on when it is back.
+func TestEngineAway(t *testing.T) {
+	engine(t)
+	proxy, err := faultproxy.New(t.Context(), "/var/run/docker.sock", t.TempDir(), faultproxy.Fail, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer proxy.Close()
+	s := launch(t, t.Context(), []string{"DOCKER_HOST=" + proxy.Host}, "--", "-wait")
+	if err := s.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	s.until("it runs", time.Minute, func() bool { return strings.Contains(s.err.String(), "running after") })
+	proxy.Outage(5 * time.Second)
+	_ = s.cmd.Process.Signal(syscall.SIGTERM)
+	_ = s.cmd.Process.Signal(syscall.SIGTERM) // the first one cannot be passed on
+	err = s.cmd.Wait()
+	s.gone()
+	if code := s.cmd.ProcessState.ExitCode(); code != 143 {
+		t.Errorf("%v, want exit status 143:\n%s", err, s.err.String())
+	}
+}

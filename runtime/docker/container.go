@@ -2,9 +2,7 @@ package docker
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -223,43 +221,4 @@ func (e *Engine) mounts(ms []plan.Mount) ([]mount.Mount, error) {
 		}
 	}
 	return out, nil
-}
-
-// system are the directories of a host whose sight is the host: who can write
-// there, or talk to the sockets there, is out of the bottle.
-var system = []string{ //nolint:gochecknoglobals // a table
-	"/proc", "/sys", "/dev", "/etc", "/run", "/var/run", "/boot", "/var/lib/docker", "/var/lib/containerd",
-}
-
-// refuseMount refuses a path, with its links resolved, that would give the host
-// away: a system directory, anything in or above one, or an engine's socket.
-func refuseMount(path string) error {
-	for _, dir := range system {
-		if path == dir || strings.HasPrefix(path, dir+"/") || isParent(path, dir) {
-			return fmt.Errorf("%s is or holds a part of the host's system (%s), which no container of a launch may see; mount the directory that the agent works in", path, dir)
-		}
-	}
-	if strings.HasSuffix(filepath.Base(path), ".sock") {
-		return errors.New("a socket of the host leads out of the launch")
-	}
-	return nil
-}
-
-// refuseMount also refuses what holds bottle's own state: who reaches a launch's
-// directory commands the launch by its socket, and may rewrite the audit.
-func (e *Engine) refuseMount(path string) error {
-	if e.l.Journal != "" {
-		state := filepath.Dir(e.l.Journal)
-		if real, err := filepath.EvalSymlinks(state); err == nil {
-			state = real
-		}
-		if path == state || strings.HasPrefix(path, state+"/") || isParent(path, state) {
-			return fmt.Errorf("%s is or holds bottle's own state (%s), by which a launch is commanded; mount the directory that the agent works in, or set XDG_STATE_HOME to a place outside", path, state)
-		}
-	}
-	return refuseMount(path)
-}
-
-func isParent(path, dir string) bool {
-	return path == "/" || strings.HasPrefix(dir, path+"/")
 }

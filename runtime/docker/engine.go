@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"time"
 
 	cerrdefs "github.com/containerd/errdefs"
 
@@ -110,11 +111,11 @@ func (e *Engine) Do(ctx context.Context, n *plan.Node) error {
 		}
 		return err
 	case plan.Network:
-		return e.sure(n, e.createNetwork(ctx, n, op))
+		return e.create(ctx, n, func(ctx context.Context) error { return e.createNetwork(ctx, n, op) })
 	case plan.Volume:
-		return e.sure(n, e.createVolume(ctx, n, op))
+		return e.create(ctx, n, func(ctx context.Context) error { return e.createVolume(ctx, n, op) })
 	case plan.Container:
-		return e.sure(n, e.createContainer(ctx, n, op))
+		return e.create(ctx, n, func(ctx context.Context) error { return e.createContainer(ctx, n, op) })
 	case plan.Start:
 		return e.start(ctx, n, op)
 	}
@@ -140,20 +141,39 @@ func (e *Engine) Undo(ctx context.Context, n *plan.Node) error {
 	return nil
 }
 
-// sure remembers a create whose outcome nobody knows: the request may still be
-// on its way through the engine when its undo begins.
-func (e *Engine) sure(n *plan.Node, err error) error {
+// patience is for how long a create is still waited for when its launch has been
+// given up. Mostly it is over in a tenth of that, and then what is to be undone is
+// known: without an answer the undo has to look for it for lateCreate.
+const patience = 5 * time.Second
+
+// create runs a step that makes an object of n's. It remembers one whose outcome
+// nobody knows: the request may still be on its way through the engine when its
+// undo begins.
+func (e *Engine) create(ctx context.Context, n *plan.Node, f func(context.Context) error) error {
+	long, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer cancel(nil)
+	defer context.AfterFunc(ctx, func() {
+		select {
+		case <-time.After(patience):
+			cancel(context.Cause(ctx))
+		case <-long.Done():
+		}
+	})()
+	err := f(long)
 	if err != nil && !answered(err) {
 		e.mu.Lock()
-		e.unsure[n.ID] = true
+		e.unsure[n.ID] = e.ids[n.ID] == "" // else the create itself was answered
 		e.mu.Unlock()
+		if ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
 	}
 	return err
 }
 
 // answered reports whether err is the engine's own word.
 func answered(err error) bool {
-	return cerrdefs.IsNotFound(err) || cerrdefs.IsConflict(err) || cerrdefs.IsInvalidArgument(err) ||
+	return cerrdefs.IsInternal(err) || cerrdefs.IsNotFound(err) || cerrdefs.IsConflict(err) || cerrdefs.IsInvalidArgument(err) ||
 		cerrdefs.IsPermissionDenied(err) || cerrdefs.IsUnauthorized(err) || cerrdefs.IsNotImplemented(err)
 }
 

@@ -2,13 +2,16 @@ package docker
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"time"
 
 	cerrdefs "github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/network"
+	"github.com/docker/docker/client"
 
 	"github.com/bottle-run/bottle/runtime/plan"
 )
@@ -125,8 +128,12 @@ func inUse(err error) bool {
 }
 
 // passing reports whether the engine's refusal to remove something passes by
-// itself: somebody else is removing it, or what uses it is just going.
+// itself: somebody else is removing it, what uses it is just going, or the engine
+// itself is, as when it is restarted.
 func passing(err error) bool {
+	if client.IsErrConnectionFailed(err) || errors.Is(err, io.EOF) {
+		return true
+	}
 	s := err.Error()
 	for _, words := range []string{"already in progress", "has active endpoints", "volume is in use", "has children", "dead or marked for removal"} {
 		if strings.Contains(s, words) {

@@ -2,6 +2,7 @@ package docker
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/docker/docker/api/types/volume"
 
@@ -21,8 +22,17 @@ func (e *Engine) createVolume(ctx context.Context, n *plan.Node, op plan.Volume)
 	e.mu.Lock()
 	e.named[n.ID] = name // by node: what it is called on the engine
 	e.mu.Unlock()
-	_, err := e.c.api.VolumeCreate(ctx, volume.CreateOptions{Name: name, Labels: labels})
-	return err
+	// The engine answers with the volume of that name that there is, whoever made it.
+	made, err := e.c.api.VolumeCreate(ctx, volume.CreateOptions{Name: name, Labels: labels})
+	if err != nil {
+		return err
+	}
+	for k, v := range labels {
+		if made.Labels[k] != v {
+			return fmt.Errorf("the engine has a volume %s that is not bottle's; look at it (`docker volume inspect %s`), then rename or remove it", name, name)
+		}
+	}
+	return nil
 }
 
 func (e *Engine) volumeName(id plan.ID) string {

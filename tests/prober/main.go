@@ -7,6 +7,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"os/signal"
 	"strconv"
@@ -17,20 +18,22 @@ import (
 
 func main() {
 	verbs := map[string]func(args []string){
-		"probe":  func([]string) { answer(os.Stdin, os.Stdout) },
-		"listen": func([]string) { listen() },
-		"beat":   func(args []string) { beat(args[0], args[1:]) },
-		"hold":   func([]string) { fmt.Println("holding"); time.Sleep(time.Hour) },
-		"print":  func(args []string) { printLines(number(args[0])) },
-		"exit":   func(args []string) { os.Exit(number(args[0])) },
-		"cat":    func([]string) { _, _ = io.Copy(os.Stdout, os.Stdin); fmt.Println("end of input") },
-		"signal": func([]string) { signals() },
-		"tty":    func([]string) { terminal() },
-		"health": func([]string) { health() },
-		"eat":    func(args []string) { eat(number(args[0])) },
-		"write":  func(args []string) { write(args[0], args[1]) },
-		"read":   func(args []string) { read(args[0], args[1]) },
-		"whoami": func([]string) { fmt.Printf("uid %d gid %d\n", os.Getuid(), os.Getgid()) },
+		"probe":     func([]string) { answer(os.Stdin, os.Stdout) },
+		"listen":    func([]string) { listen() },
+		"beat":      func(args []string) { beat(args[0], args[1:]) },
+		"hold":      func([]string) { fmt.Println("holding"); time.Sleep(time.Hour) },
+		"print":     func(args []string) { printLines(number(args[0])) },
+		"exit":      func(args []string) { os.Exit(number(args[0])) },
+		"cat":       func([]string) { _, _ = io.Copy(os.Stdout, os.Stdin); fmt.Println("end of input") },
+		"signal":    func([]string) { signals() },
+		"tty":       func([]string) { terminal() },
+		"health":    func(args []string) { health(args[0]) },
+		"addresses": func([]string) { addresses() },
+		"eat":       func(args []string) { eat(number(args[0])) },
+		"write":     func(args []string) { write(args[0], args[1]) },
+		"read":      func(args []string) { read(args[0], args[1]) },
+		"has":       func(args []string) { has(args[0], args[1]) },
+		"whoami":    func([]string) { fmt.Printf("uid %d gid %d\n", os.Getuid(), os.Getgid()) },
 	}
 	verb := verbs[os.Args[1]]
 	if verb == nil {
@@ -48,24 +51,36 @@ func number(s string) int {
 	return n
 }
 
-// answer tries each line of r, "what=where", and says what came of it: "reached"
-// or "refused", a tab, and how.
+// answer tries each line of r, "what=where", and says what came of it, in their
+// order: "reached" or "refused", a tab, and how. It tries all at once, for most of
+// what is refused is a silence.
 func answer(r io.Reader, w io.Writer) {
 	fmt.Fprintln(w, "ready")
-	for in := bufio.NewScanner(r); in.Scan(); {
-		what, where, _ := strings.Cut(in.Text(), "=")
-		probe := probes()[what]
-		if probe == nil {
-			fmt.Fprintf(w, "unknown\t%s\n", what)
-			continue
+	verdicts := make(chan chan string, 1000)
+	go func() {
+		defer close(verdicts)
+		for in := bufio.NewScanner(r); in.Scan(); {
+			what, where, _ := strings.Cut(in.Text(), "=")
+			verdict := make(chan string, 1)
+			verdicts <- verdict
+			go func() { verdict <- try(what, where) }()
 		}
-		how, err := probe(where)
-		if err != nil {
-			fmt.Fprintf(w, "refused\t%s\n", oneLine(err.Error()))
-		} else {
-			fmt.Fprintf(w, "reached\t%s\n", oneLine(how))
-		}
+	}()
+	for v := range verdicts {
+		fmt.Fprintln(w, <-v)
 	}
+}
+
+func try(what, where string) string {
+	probe := probes()[what]
+	if probe == nil {
+		return "unknown\t" + what
+	}
+	how, err := probe(where)
+	if err != nil {
+		return "refused\t" + oneLine(err.Error())
+	}
+	return "reached\t" + oneLine(how)
 }
 
 func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
@@ -89,14 +104,19 @@ func signals() {
 	}
 }
 
-// health is a health check that passes the third time.
-func health() {
-	const file = "/checks"
+// health is a health check that passes the third time. It counts in a file.
+func health(file string) {
 	b, _ := os.ReadFile(file)
 	if b = append(b, '.'); len(b) < 3 {
 		_ = os.WriteFile(file, b, 0o600)
 		os.Exit(1)
 	}
+	_ = os.WriteFile(file, b, 0o600)
+}
+
+func addresses() {
+	addrs, err := net.InterfaceAddrs()
+	fmt.Println(addrs, err)
 }
 
 // eat takes memory, in megabytes, and says so when it has it.
@@ -118,6 +138,15 @@ func write(file, text string) {
 		os.Exit(1)
 	}
 	fmt.Println("wrote", file)
+}
+
+// has looks once whether a file holds a text.
+func has(file, text string) {
+	if b, err := os.ReadFile(file); err != nil || !strings.Contains(string(b), text) {
+		fmt.Printf("%s has only %q, %v\n", file, b, err)
+		os.Exit(1)
+	}
+	fmt.Println(file, "has it")
 }
 
 // read waits until a file holds a text.
