@@ -154,7 +154,7 @@ func FuzzMatchPath(f *testing.F) {
 	f.Add("/x*y*z", "/xaybz")
 	f.Add("/**/*/**", "/a")
 	f.Fuzz(func(t *testing.T, glob, p string) {
-		if len(glob) > 24 || len(p) > 24 {
+		if len(glob) > 24 || len(p) > 24 || strings.Count(glob, "*") > 6 {
 			return // the obvious recursion is exponential
 		}
 		want := slowMatch(strings.Split(glob, "/"), strings.Split(p, "/"))
