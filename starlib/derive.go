@@ -95,7 +95,7 @@ func (p *proxy) deriveRegistry(r *route) error {
 // registryResolved).
 func (p *proxy) deriveNPM(r *route) error {
 	path := strings.TrimPrefix(r.base(), "/")
-	if path == "" || r.Path == "/"+path+"/" || strings.Trim(path, plainPath) != "" {
+	if path == "" || strings.Trim(path, plainPath) != "" {
 		return nil
 	}
 	return p.add(r, r.Path+path+"/", r.Upstream)

@@ -29,12 +29,11 @@ type role struct {
 
 // A tool is what a role knows of its route.
 type tool struct {
-	route     *route
-	url       string // "http://cred-proxy:9099/npm", without a slash at the end
-	secure    string // the same in https where a gate answers it, else url
-	authority string // "cred-proxy:9099"
-	host      string // of the upstream
-	path      string // of the upstream, without a slash at the end
+	route  *route
+	url    string // "http://cred-proxy:9099/npm", without a slash at the end
+	secure string // the same in https where a gate answers it, else url
+	host   string // of the upstream
+	path   string // of the upstream, without a slash at the end
 }
 
 // roles is the table. Variables come before files: they mix with what an image has,
@@ -68,7 +67,7 @@ func roles() []role {
 		{name: "npm-registry", follows: true, wire: func(w *wiring, t tool) {
 			w.set(t, "npm_config_registry", t.url+"/")
 			w.set(t, "npm_config_replace_registry_host", "always")
-			w.file("~/.npmrc", plan.PresentPrepend, "//"+t.authority+"/:_authToken="+placeholder+"\n")
+			w.file("~/.npmrc", plan.PresentPrepend, strings.TrimPrefix(t.url, "http:")+"/:_authToken="+placeholder+"\n")
 		}},
 		// https://pip.pypa.io/en/stable/topics/configuration/#environment-variables; a plain
 		// http index has to be trusted. https://docs.astral.sh/uv/reference/environment/.

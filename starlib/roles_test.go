@@ -47,7 +47,7 @@ func TestRoleFiles(t *testing.T) {
 ], port = 9100)
 agent("i")`)
 	f, text := fileOf(t, c, "~/.npmrc")
-	if want := "//cred-proxy:9100/:_authToken=bottle-holds-the-key\n"; text != want || f.Present != plan.PresentPrepend || f.Mode != 0o600 {
+	if want := "//cred-proxy:9100/npm/:_authToken=bottle-holds-the-key\n"; text != want || f.Present != plan.PresentPrepend || f.Mode != 0o600 {
 		t.Errorf("%+v: %q, want %q", f, text, want)
 	}
 	f, text = fileOf(t, c, "/.cargo/config.toml")

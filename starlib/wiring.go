@@ -115,7 +115,7 @@ func (p *proxy) url(path string) string {
 func (p *proxy) address() string { return net.JoinHostPort(credProxyHost, strconv.Itoa(p.port)) }
 
 func (p *proxy) tool(r *route, gated bool) tool {
-	t := tool{route: r, url: p.url(r.Path), authority: p.address()}
+	t := tool{route: r, url: p.url(r.Path)}
 	t.secure = t.url
 	if gated {
 		t.secure = strings.TrimSuffix("https://"+credProxyHost+r.Path, "/")

@@ -11,13 +11,14 @@ import (
 func main() {
 	verbs := map[string]func(args []string) error{
 		"serve":      serve,     // the world
+		"tools":      tools,     // the servers of the tools that agents run
 		"proxy":      proxy,     // a company's own way to the world
 		"cred-proxy": credProxy, // somebody else's cred-proxy
 		"health":     health,    // whether that answers
 		"check":      check,     // the client
 	}
 	if len(os.Args) < 2 || verbs[os.Args[1]] == nil {
-		fmt.Fprintln(os.Stderr, "usage: peer serve|proxy|cred-proxy|health|check")
+		fmt.Fprintln(os.Stderr, "usage: peer serve|tools|proxy|cred-proxy|health|check")
 		os.Exit(2)
 	}
 	if err := verbs[os.Args[1]](os.Args[2:]); err != nil {

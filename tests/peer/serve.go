@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -15,10 +16,17 @@ import (
 	"github.com/bottle-run/bottle/sidecar"
 )
 
-// serve answers on 443 and 8443 with certificates of the authority in /tls for
-// whatever name it is called by. It takes no part in what it shows: it serves a
-// key's owner only below /private/.
+// serve is a world. It shows a key's owner only what is below /private/.
 func serve([]string) error {
+	mux := http.NewServeMux()
+	newWorld().on(mux)
+	mux.Handle("/private/", http.StripPrefix("/private", demand("Authorization", "Bearer "+os.Getenv("PEER_KEY"), mux)))
+	return listen(mux, "443", "8443")
+}
+
+// listen serves TLS with certificates of the authority in /tls, for whatever name
+// it is called by.
+func listen(h http.Handler, ports ...string) error {
 	cert, err := os.ReadFile("/tls/ca.pem")
 	if err != nil {
 		return err
@@ -31,13 +39,10 @@ func serve([]string) error {
 	if err != nil {
 		return err
 	}
-	mux := http.NewServeMux()
-	(&world{acks: map[string]chan struct{}{}}).on(mux)
-	mux.Handle("/private/", http.StripPrefix("/private", onlyWith(os.Getenv("PEER_KEY"), mux)))
 	errs := make(chan error)
-	for _, port := range []string{"443", "8443"} {
+	for _, port := range ports {
 		s := &http.Server{
-			Addr: ":" + port, Handler: mux, ReadHeaderTimeout: 10 * time.Second,
+			Addr: ":" + port, Handler: h, ReadHeaderTimeout: 10 * time.Second,
 			TLSConfig: &tls.Config{
 				MinVersion:     tls.VersionTLS12,
 				GetCertificate: func(h *tls.ClientHelloInfo) (*tls.Certificate, error) { return ca.Leaf(h.ServerName) },
@@ -48,10 +53,10 @@ func serve([]string) error {
 	return <-errs
 }
 
-// onlyWith lets requests through that bring the key.
-func onlyWith(key string, next http.Handler) http.Handler {
+// demand lets requests through that bring a header with just that value.
+func demand(name, value string, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if key == "" || r.Header.Get("Authorization") != "Bearer "+key {
+		if os.Getenv("PEER_KEY") == "" || !slices.Equal(r.Header.Values(name), []string{value}) {
 			http.Error(w, "no key, or a wrong one", http.StatusUnauthorized)
 			return
 		}
@@ -64,6 +69,8 @@ type world struct {
 	mu   sync.Mutex
 	acks map[string]chan struct{}
 }
+
+func newWorld() *world { return &world{acks: map[string]chan struct{}{}} }
 
 func (s *world) on(mux *http.ServeMux) {
 	mux.HandleFunc("/whoami", func(w http.ResponseWriter, r *http.Request) {
