@@ -51,9 +51,9 @@ FUZZ_SECONDS := 3
 fuzz:
 	sh tests/fuzz.sh $(FUZZ_SECONDS)
 
-# Twenty launches at once, a gibibyte each way, and each fuzz target for a minute.
+# Twenty launches at once, a gibibyte each way, a long push, and each fuzz target for a minute.
 test-long: build engine $(DEMO)/agent.tar
-	BOTTLE_LONG=1 go test -count=1 -v -timeout 30m -run 'TestManyAtOnce|TestLargeBodies' ./tests
+	BOTTLE_LONG=1 go test -count=1 -v -timeout 30m -run 'TestManyAtOnce|TestLargeBodies|TestGitPush' ./tests
 	sh tests/fuzz.sh 60
 
 clean:
