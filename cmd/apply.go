@@ -78,24 +78,9 @@ func apply(ctx context.Context, path string, o applyOptions) error {
 		return err
 	}
 	defer s.close()
-	old, err := journal.ReadPlan(dir)
+	diff, change, err := compare(dir, about.Name, l)
 	if err != nil {
 		return err
-	}
-	next, err := l.Plan.MarshalJSON()
-	if err != nil {
-		return err
-	}
-	diff, err := plan.Compare(old, next)
-	if err != nil {
-		return err
-	}
-	if len(diff.Other) > 0 {
-		lines := make([]string, len(diff.Other))
-		for i, d := range diff.Other {
-			lines[i] = "  " + d.String()
-		}
-		return fmt.Errorf("this cannot change while %s runs; end it and launch it again:\n%s", about.Name, strings.Join(lines, "\n"))
 	}
 	some, err := showChange(os.Stderr, diff)
 	if err != nil {
@@ -108,11 +93,7 @@ func apply(ctx context.Context, path string, o applyOptions) error {
 	if err := confirm(os.Stderr, "Apply it?", "not applied", o.yes); err != nil {
 		return err
 	}
-	change := launch.Change{From: diff.From, Plan: next}
-	if change.Steps, err = steps(diff); err != nil {
-		return err
-	}
-	if err := addSecrets(ctx, &change, s.dir, root, diff, l); err != nil {
+	if err := addSecrets(ctx, change, s.dir, root, diff, l); err != nil {
 		return err
 	}
 	var refused control.RefusedError
@@ -123,6 +104,33 @@ func apply(ctx context.Context, path string, o applyOptions) error {
 	}
 	fmt.Fprintf(os.Stderr, "applied to %s\n", about.Name)
 	return nil
+}
+
+// compare compares a script with the launch that keeps its journal in dir, and
+// returns the change that leads from one to the other, without its secrets.
+func compare(dir, name string, l *starlib.Launch) (*plan.Comparison, *launch.Change, error) {
+	old, err := journal.ReadPlan(dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	next, err := l.Plan.MarshalJSON()
+	if err != nil {
+		return nil, nil, err
+	}
+	diff, err := plan.Compare(old, next)
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(diff.Other) > 0 {
+		lines := make([]string, len(diff.Other))
+		for i, d := range diff.Other {
+			lines[i] = "  " + d.String()
+		}
+		return nil, nil, fmt.Errorf("this cannot change while %s runs; end it and launch it again:\n%s", name, strings.Join(lines, "\n"))
+	}
+	change := &launch.Change{From: diff.From, Plan: next}
+	change.Steps, err = steps(diff)
+	return diff, change, err
 }
 
 // runningLaunch finds the launch that is meant.

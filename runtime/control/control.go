@@ -91,7 +91,7 @@ func (s *Server) Close() {
 }
 
 func (s *Server) accept(ctx context.Context, dir string) {
-	defer os.Remove(filepath.Join(dir, socketFile)) //nolint:errcheck // the next launcher replaces it
+	defer os.Remove(filepath.Join(dir, socketFile))
 	for {
 		c, err := s.listener.AcceptUnix()
 		if err != nil {

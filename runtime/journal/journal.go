@@ -62,7 +62,7 @@ func Open(root, name string) (*Journal, error) {
 	j := &Journal{Dir: filepath.Join(root, name)}
 	err := os.MkdirAll(j.Dir, 0o700)
 	if err == nil {
-		err = os.Chmod(j.Dir, 0o700) // it may be an older one: who reaches the socket in it commands the launch
+		err = os.Chmod(j.Dir, 0o700) //nolint:gosec // it may be an older one, and who reaches the socket in it commands the launch
 	}
 	if err != nil {
 		return nil, fmt.Errorf("opening the journal: %w", err)

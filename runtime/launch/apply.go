@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/bottle-run/bottle/runtime"
+	"github.com/bottle-run/bottle/runtime/journal"
 	"github.com/bottle-run/bottle/runtime/plan"
 	"github.com/bottle-run/bottle/runtime/secret"
 )
@@ -72,7 +74,19 @@ func (l *Launch) Apply(ctx context.Context, c Change) error {
 	case v.changed <- struct{}{}:
 	default: // said already
 	}
-	return l.recordChange(c.Plan, diff.To)
+	l.recordChange(c.Plan, diff.To)
+	return nil
+}
+
+// recordChange writes down the plan that is in force from now on.
+func (l *Launch) recordChange(p []byte, digest string) {
+	if l.Journal == nil {
+		return
+	}
+	l.Journal.Record(journal.Step{Time: time.Now().UTC(), Node: "plan", State: "applied " + digest})
+	if err := l.Journal.WritePlan(p); err != nil {
+		l.warn("the change is in force, but later ones will not fit it: " + err.Error())
+	}
 }
 
 // checkSteps makes sure that the steps lead to the new plan, which must differ in
@@ -111,47 +125,55 @@ func with(inputs, changed map[plan.ID][]plan.Input) map[plan.ID][]plan.Input {
 	return next
 }
 
-// apply takes the steps, and those back that were taken when one fails. What a
-// sidecar was in before a step is in back: the way back leads through the same
-// states as the way there.
+// apply takes the steps, and those back that were taken when one fails. The way back
+// leads through the same states as the way there.
 func (v *live) apply(ctx context.Context, diff *plan.Comparison, steps []Step, fresh *secret.Values) error {
-	var back []func() error
-	now := map[plan.ID]map[string][]byte{}
-	for id, inputs := range diff.Former {
-		m, err := v.message(inputs, nil, fresh)
-		if err != nil {
-			return err
-		}
-		now[id] = m
+	there, back, err := v.messages(diff, steps, fresh)
+	if err != nil {
+		return err
 	}
-	for _, s := range steps {
-		to, err := v.message(diff.Inputs[s.Container], s.Interim, fresh)
-		if err != nil {
-			return err
+	for i, s := range steps {
+		err := v.send(ctx, s.Container, there[i])
+		if err == nil {
+			continue
 		}
-		before := now[s.Container]
-		err = v.send(ctx, s.Container, to)
-		var rejected runtime.RejectedError
-		if err == nil || !errors.As(err, &rejected) { // whether it is in force is not known: it goes back too
-			back = append(back, func() error { return v.send(ctx, s.Container, before) })
+		taken := i + 1 // whether it is in force is not known: it goes back too
+		if errors.As(err, new(runtime.RejectedError)) {
+			taken = i
 		}
-		if err != nil {
-			return v.goBack(fmt.Errorf("%s: %w", s.Container.Name(), err), back)
-		}
-		now[s.Container] = to
+		return v.goBack(ctx, fmt.Errorf("%s: %w", s.Container.Name(), err), steps[:taken], back)
 	}
 	return nil
 }
 
-func (v *live) goBack(cause error, back []func() error) error {
+// messages returns what each step sends, and what takes it back.
+func (v *live) messages(diff *plan.Comparison, steps []Step, fresh *secret.Values) (there, back []map[string][]byte, err error) {
+	now := map[plan.ID]map[string][]byte{}
+	for id, inputs := range diff.Former {
+		if now[id], err = v.message(inputs, nil, fresh); err != nil {
+			return nil, nil, err
+		}
+	}
+	for _, s := range steps {
+		to, err := v.message(diff.Inputs[s.Container], s.Interim, fresh)
+		if err != nil {
+			return nil, nil, err
+		}
+		there, back = append(there, to), append(back, now[s.Container])
+		now[s.Container] = to
+	}
+	return there, back, nil
+}
+
+func (v *live) goBack(ctx context.Context, cause error, taken []Step, back []map[string][]byte) error {
 	var failed []error
-	for _, step := range slices.Backward(back) {
-		if err := step(); err != nil {
-			failed = append(failed, err)
+	for i, s := range slices.Backward(taken) {
+		if err := v.send(ctx, s.Container, back[i]); err != nil {
+			failed = append(failed, fmt.Errorf("%s: %w", s.Container.Name(), err))
 		}
 	}
 	if len(failed) > 0 {
-		return fmt.Errorf("%w\nand going back failed, so that a part of the launch may stay narrower than it was: %w", cause, errors.Join(failed...))
+		return fmt.Errorf("%w\nand going back failed, so that some of it may stay closed until it is applied again: %w", cause, errors.Join(failed...))
 	}
 	return fmt.Errorf("%w\nnothing has changed", cause)
 }

@@ -1,6 +1,7 @@
 package launch
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -134,15 +135,12 @@ func (l *Launch) Run(ctx context.Context, e Engine) (int, error) {
 func (l *Launch) watch(ctx context.Context, e Engine, agents []*plan.Node) (int, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	v, err := l.newLive(e)
+	still, err := l.enliven(ctx, e)
 	if err != nil {
 		return ExitFailure, err
 	}
-	kept := make(chan struct{})
-	go func() { defer close(kept); v.keep(ctx) }()
-	l.live.Store(v)
-	defer func() { l.live.Store(nil); cancel(nil); <-kept }()
-
+	defer still()
+	defer cancel(nil)
 	ends := make(chan end, len(agents))
 	for i, n := range agents {
 		go func() { ends <- waitFor(ctx, e, i, n) }()
@@ -168,21 +166,7 @@ func (l *Launch) watch(ctx context.Context, e Engine, agents []*plan.Node) (int,
 	if failure != nil {
 		return exitCode(failure), failure
 	}
-	for _, c := range codes {
-		if c != 0 {
-			return c, nil
-		}
-	}
-	return 0, nil
-}
-
-// recordChange writes down the plan that is in force from now on.
-func (l *Launch) recordChange(p []byte, digest string) error {
-	if l.Journal == nil {
-		return nil
-	}
-	l.Journal.Record(journal.Step{Time: time.Now().UTC(), Node: "plan", State: "applied " + digest})
-	return l.Journal.WritePlan(p)
+	return cmp.Or(codes...), nil
 }
 
 type end struct {

@@ -33,6 +33,19 @@ type live struct {
 	digest string
 }
 
+// enliven keeps the secrets of the launch fresh and lets Apply change it, until ctx
+// is done and still, which waits for the end of that, is called.
+func (l *Launch) enliven(ctx context.Context, e Engine) (still func(), err error) {
+	v, err := l.newLive(e)
+	if err != nil {
+		return nil, err
+	}
+	kept := make(chan struct{})
+	go func() { defer close(kept); v.keep(ctx) }()
+	l.live.Store(v)
+	return func() { l.live.Store(nil); <-kept }, nil
+}
+
 func (l *Launch) newLive(e Engine) (*live, error) {
 	v := &live{engine: e, values: l.material.secrets, warn: l.warn, changed: make(chan struct{}, 1), inputs: map[plan.ID][]plan.Input{}, digest: l.Plan.Digest()}
 	v.keeper = &secret.Keeper{

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 
+	"github.com/bottle-run/bottle/sidecar"
 	"github.com/bottle-run/bottle/sidecar/dlp"
 )
 
@@ -55,3 +56,36 @@ const (
 	WholeBody = wholeBody
 	HoldBack  = holdBack
 )
+
+// A RuleAsk is a request to decide about.
+type RuleAsk = ask
+
+// RuleAsks are requests of every kind that rules tell apart.
+func RuleAsks() []RuleAsk {
+	var all []RuleAsk
+	for _, client := range []string{sidecar.ClientAgent, sidecar.ClientCredProxy} {
+		all = append(all, ask{client: client, target: target{"http", "mcp", 80}, method: "GET", path: "/y"})
+		for _, host := range []string{"a.test", "b.a.test", "c.test"} {
+			for _, port := range []int{80, 443, 8443} {
+				t := target{"https", host, port}
+				all = append(all, ask{client: client, target: t, blind: true})
+				for _, method := range []string{"GET", "POST", "PUT"} {
+					for _, path := range []string{"/x/1", "/y", "/z"} {
+						all = append(all, ask{client: client, target: t, method: method, path: path})
+					}
+				}
+			}
+		}
+	}
+	return all
+}
+
+// DecideRule says whether c lets a through, and the limit of its body; 0 is none.
+func DecideRule(c Config, a RuleAsk) (ok bool, limit int64) {
+	own, _ := c.sidecars()
+	v := (&policy{Config: c, own: own}).decide(a)
+	if v.rule != nil {
+		limit = v.rule.MaxBody
+	}
+	return v.ok, limit
+}

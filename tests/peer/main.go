@@ -16,9 +16,10 @@ func main() {
 		"cred-proxy": credProxy, // somebody else's cred-proxy
 		"health":     health,    // whether that answers
 		"check":      check,     // the client
+		"obey":       obey,      // a client that a test tells what to do
 	}
 	if len(os.Args) < 2 || verbs[os.Args[1]] == nil {
-		fmt.Fprintln(os.Stderr, "usage: peer serve|tools|proxy|cred-proxy|health|check")
+		fmt.Fprintln(os.Stderr, "usage: peer serve|tools|proxy|cred-proxy|health|check|obey")
 		os.Exit(2)
 	}
 	if err := verbs[os.Args[1]](os.Args[2:]); err != nil {

@@ -20,7 +20,10 @@ import (
 func serve([]string) error {
 	mux := http.NewServeMux()
 	newWorld().on(mux)
-	mux.Handle("/private/", http.StripPrefix("/private", demand("Authorization", "Bearer "+os.Getenv("PEER_KEY"), mux)))
+	k := new(key)
+	k.set(os.Getenv("PEER_KEY"))
+	mux.HandleFunc("/key", k.change)
+	mux.Handle("/private/", http.StripPrefix("/private", k.only(mux)))
 	return listen(mux, "443", "8443")
 }
 
