@@ -32,3 +32,8 @@ func Recall(cache, path string, measured func() string) (digest string, err erro
 	l, err := recall(cache, path, func() (layer, error) { return layer{digest: measured()}, nil })
 	return l.digest, err
 }
+
+// RefuseMount says why a launch with a journal must not mount path.
+func RefuseMount(journal, path string) error {
+	return new(Client).Launch(Launch{Journal: journal}).refuseMount(path)
+}
