@@ -14,8 +14,9 @@ import (
 // An upstream records the requests that reach it.
 type upstream struct {
 	*httptest.Server
-	mu   sync.Mutex
-	seen []*http.Request
+	mu     sync.Mutex
+	seen   []*http.Request
+	signer *x509.Certificate // of its certificate, when it is not the Server's own
 }
 
 // serve starts an upstream with TLS. A nil handler answers "hello".
@@ -44,7 +45,11 @@ func unstarted(handler http.HandlerFunc) *upstream {
 
 func (u *upstream) roots() *x509.CertPool {
 	pool := x509.NewCertPool()
-	pool.AddCert(u.Certificate())
+	if u.signer != nil {
+		pool.AddCert(u.signer)
+	} else {
+		pool.AddCert(u.Certificate())
+	}
 	return pool
 }
 
