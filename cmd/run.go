@@ -2,29 +2,20 @@ package cmd
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/netip"
 	"os"
 	"os/signal"
-	"path/filepath"
-	"regexp"
 	"strings"
-	"sync"
 	"syscall"
-	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/bottle-run/bottle/runtime/control"
 	"github.com/bottle-run/bottle/runtime/docker"
 	"github.com/bottle-run/bottle/runtime/journal"
 	"github.com/bottle-run/bottle/runtime/launch"
 	"github.com/bottle-run/bottle/runtime/plan"
-	"github.com/bottle-run/bottle/runtime/secret"
 	"github.com/bottle-run/bottle/sidecar"
 	"github.com/bottle-run/bottle/starlib"
 )
@@ -137,41 +128,6 @@ func run(c *cobra.Command, path string, o runOptions) error {
 	return start(ctx, started{client, path, o.command, launched, ui, l, s, name, pool, o.keep, signals})
 }
 
-// resolver looks secrets up for a script in dir.
-func resolver(dir, root string, warn func(string)) *secret.Resolver {
-	return &secret.Resolver{Dir: dir, Ask: asker(), Locks: filepath.Join(root, ".locks"), Warn: warn}
-}
-
-// prepare resolves the secrets.
-func prepare(ctx context.Context, p *plan.Plan, r *secret.Resolver, signals <-chan os.Signal) (*launch.Launch, error) {
-	ctx, done := untilSignal(ctx, signals)
-	defer done()
-	launched, err := launch.Prepare(ctx, p, r, maker{})
-	if err != nil && ctx.Err() != nil {
-		return nil, context.Cause(ctx)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("secrets are missing:\n%w", err)
-	}
-	return launched, nil
-}
-
-// untilSignal returns a context that a signal ends: a command may take its time, and
-// a person at a prompt may change their mind.
-func untilSignal(ctx context.Context, signals <-chan os.Signal) (_ context.Context, done func()) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	var listening sync.WaitGroup
-	listening.Go(func() {
-		select {
-		case s := <-signals:
-			sig, _ := s.(syscall.Signal)
-			cancel(launch.InterruptedError{Signal: sig})
-		case <-ctx.Done():
-		}
-	})
-	return ctx, func() { cancel(nil); listening.Wait() }
-}
-
 // started is a launch that is about to begin.
 type started struct {
 	client  *docker.Client
@@ -251,37 +207,6 @@ func start(ctx context.Context, s started) (err error) {
 	return nil
 }
 
-// about says what the launch is.
-func (s started) about() journal.About {
-	a := journal.About{Name: s.name, Script: s.path, Args: s.source.options.Args, Command: s.command, Started: time.Now().UTC(), State: journal.Starting}
-	if abs, err := filepath.Abs(s.path); err == nil {
-		a.Script = abs
-	}
-	for _, n := range s.script.Plan.Containers(plan.Agent) {
-		a.Agents = append(a.Agents, n.ID.Name())
-	}
-	return a
-}
-
-// answerCommands lets other bottle commands change the launch, and returns what ends
-// that. A launch that cannot be changed is still one.
-func answerCommands(ctx context.Context, dir string, l *launch.Launch, warn func(string)) (stop func()) {
-	server, err := control.Listen(ctx, dir, map[string]control.Handler{
-		opApply: func(ctx context.Context, args json.RawMessage) (any, error) {
-			var c launch.Change
-			if err := json.Unmarshal(args, &c); err != nil {
-				return nil, errors.New("the change cannot be read")
-			}
-			return nil, l.Apply(ctx, c)
-		},
-	})
-	if err != nil {
-		warn("bottle apply will not reach this launch: " + err.Error())
-		return func() {}
-	}
-	return server.Close
-}
-
 // coded is a failure with the exit status that it means.
 type coded struct {
 	error
@@ -294,24 +219,6 @@ func (c coded) ExitCode() int { return c.code }
 // Unwrap returns the failure itself.
 func (c coded) Unwrap() error { return c.error }
 
-// line writes what a sidecar or service says where it belongs: decisions to the
-// audit, the rest to the terminal.
-func (s started) line(j *journal.Journal, n *plan.Node, line []byte, isErr bool) {
-	op, _ := n.Op.(plan.Container)
-	if op.Role == plan.Sidecar && !isErr {
-		if s.ui.audit(n, line) {
-			j.Audit(signed(n, line))
-		}
-		return
-	}
-	s.ui.said(n, line)
-}
-
-// signed adds to a decision, which is a JSON object, whose it was.
-func signed(n *plan.Node, line []byte) []byte {
-	return append([]byte(`{"sidecar":"`+n.ID.Name()+`",`), line[1:]...)
-}
-
 // noStrays makes sure that nothing is left of an earlier launch of the name.
 func noStrays(ctx context.Context, c *docker.Client, name string) error {
 	strays, err := c.Objects(ctx, name)
@@ -322,39 +229,6 @@ func noStrays(ctx context.Context, c *docker.Client, name string) error {
 		return fmt.Errorf("a launch called %q %w; choose another --name", name, journal.ErrRunning)
 	}
 	return fmt.Errorf("the engine still has %d objects of an earlier launch called %q; remove them with: bottle prune %s", len(strays), name, name)
-}
-
-// names are what a launch may be called: a part of the names of its objects, and
-// of a directory.
-var names = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,39}$`)
-
-func launchName(name, path string) (string, error) {
-	if name != "" {
-		if !names.MatchString(name) {
-			return "", usage{fmt.Errorf("--name %q: a name has up to 40 lower-case letters, digits and hyphens", name)}
-		}
-		return name, nil
-	}
-	base := strings.ToLower(strings.TrimSuffix(filepath.Base(path), ".star"))
-	base = regexp.MustCompile(`[^a-z0-9]+`).ReplaceAllString(base, "-")
-	base = strings.Trim(base[:min(len(base), 30)], "-")
-	if base == "" {
-		base = "launch"
-	}
-	var random [4]byte
-	_, _ = rand.Read(random[:]) // never fails
-	return base + "-" + hex.EncodeToString(random[:]), nil
-}
-
-// owner says who launched, for people; the journal's lock says whether they live.
-func owner() string {
-	host, err := os.Hostname()
-	if err != nil {
-		host = "unknown"
-	}
-	var random [8]byte
-	_, _ = rand.Read(random[:]) // never fails
-	return fmt.Sprintf("%s:%d:%s", host, os.Getpid(), hex.EncodeToString(random[:]))
 }
 
 // maker makes the certificates of a launch.

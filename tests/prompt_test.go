@@ -92,6 +92,6 @@ func TestPromptWithoutTerminal(t *testing.T) {
 	ci.cmd.Env = append(ci.cmd.Env, "CI=1")
 	c := onScreen(ci)
 	_ = c.cmd.Wait()
-	c.see("second key")
+	c.see("(\"the second key\"): must be typed")
 	want(c.cmd.ProcessState.ExitCode(), c.String())
 }
