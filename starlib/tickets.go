@@ -2,7 +2,6 @@ package starlib
 
 import (
 	"slices"
-	"strings"
 
 	"go.starlark.net/starlark"
 
@@ -91,7 +90,8 @@ func (l *lowering) agents(n *network, p *proxy) []credproxy.Agent {
 
 // ticket is how m shows p who it is.
 func (p *proxy) ticket(m *member) *plan.Ticket {
-	bases := []string{strings.TrimSuffix(p.url("/"), "/"), "https://" + credProxyHost}
+	// Without a scheme, as npm names a registry in its configuration, and with one.
+	bases := []string{"//" + p.address(), "https://" + credProxyHost}
 	return &plan.Ticket{Bases: bases, Placeholder: placeholder, Token: agentToken(m.name)}
 }
 

@@ -264,7 +264,7 @@ func TestTicket(t *testing.T) {
 			"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "user.name", "GIT_CONFIG_VALUE_0": "me",
 		},
 		Git:    []plan.Setting{{Key: "url.http://cred-proxy:9099/g/.insteadOf", Value: "https://g.com/"}, {Key: "a.b", Value: "c"}},
-		Ticket: &plan.Ticket{Bases: []string{"http://cred-proxy:9099", "https://cred-proxy"}, Placeholder: "holder", Token: plan.Generated{Kind: plan.Token, Name: "agent:x"}},
+		Ticket: &plan.Ticket{Bases: []string{"//cred-proxy:9099", "https://cred-proxy"}, Placeholder: "holder", Token: plan.Generated{Kind: plan.Token, Name: "agent:x"}},
 		Files:  []plan.File{{Path: "/f", Mode: 0o644, Source: plan.Literal("holder http://cred-proxy:9099/x\n")}},
 	}
 	p := new(plan.Plan)

@@ -146,7 +146,7 @@ type Setting struct {
 // place of Placeholder: in the values of Env, in Git, the entrypoint, command and setup,
 // and in files that are Literals.
 type Ticket struct {
-	Bases       []string  `json:"bases"` // "http://cred-proxy:9099", "https://cred-proxy"
+	Bases       []string  `json:"bases"` // "//cred-proxy:9099", "https://cred-proxy"
 	Placeholder string    `json:"placeholder"`
 	Token       Generated `json:"token"`
 }
