@@ -32,6 +32,12 @@ var checks = map[string]func(ctx context.Context, arg string) (string, error){ /
 	"issuer":  issuer,
 	"fronted": fronted,
 	"wait":    wait,
+
+	"via":      via,
+	"as":       as,
+	"stranger": stranger,
+	"absent":   absent,
+	"file":     file,
 }
 
 // check tries each argument, "name=argument", and prints one line for each: "ok" or
