@@ -98,6 +98,9 @@ func (p *proxy) deriveNPM(r *route) error {
 	if path == "" || strings.Trim(path, plainPath) != "" {
 		return nil
 	}
+	if r.budgeted() {
+		return r.errorf("upstream", "npm asks a registry below a path at two places, and would have the budget twice; leave the budget out")
+	}
 	return p.add(r, r.Path+path+"/", r.Upstream)
 }
 
