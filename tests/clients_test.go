@@ -37,7 +37,7 @@ func clients(t *testing.T, work string, args ...string) {
 	stdin, err := s.cmd.StdinPipe()
 	must(t, err)
 	s.cmd.Stdout = &waiter{buf: &s.out, onWait: func(what string) {
-		s.frugal(what)
+		s.frugal(what, 200<<20) // what package git promises for the worst of pushes
 		_, _ = io.WriteString(stdin, "\n")
 	}}
 	s.ran()

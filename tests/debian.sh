@@ -26,7 +26,10 @@ if [ ! -e "$tar" ]; then
 	mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Origin: Debian' "Codename: $suite" | head -n 1)
 	root=$cache/debian-$key.root
 	rm -rf "$cache"/debian-*
-	trap 'rm -rf "$root"' EXIT
+	mkdir "$root"
+	# In memory where that is to be had: dpkg waits for the disk after every file.
+	mount -t tmpfs -o size=4g bottle-test "$root" 2>/dev/null || true
+	trap 'umount "$root" 2>/dev/null || true; rm -rf "$root"' EXIT
 	# debootstrap itself resolves the dependencies of npm wrongly; apt does not.
 	{
 		debootstrap --variant=minbase --include=ca-certificates "$suite" "$root" "$mirror"

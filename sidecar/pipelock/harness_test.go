@@ -59,6 +59,15 @@ func (n *names) LookupNetIP(_ context.Context, _, host string) ([]netip.Addr, er
 	return out, nil
 }
 
+// all returns what was asked until now, and forgets it.
+func (n *names) all() []string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	asked := n.asked
+	n.asked = nil
+	return asked
+}
+
 func (n *names) calls() int {
 	n.mu.Lock()
 	defer n.mu.Unlock()
