@@ -17,7 +17,12 @@ import (
 	"github.com/bottle-run/bottle/runtime/secret"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	// The library keeps its connection to the session bus.
+	goleak.VerifyTestMain(m,
+		goleak.IgnoreAnyFunction("github.com/godbus/dbus/v5.newConn.func1"),
+		goleak.IgnoreAnyFunction("github.com/godbus/dbus/v5.(*Conn).inWorker"))
+}
 
 func env(name string) plan.Secret { return plan.Secret{Kind: plan.SecretEnv, Args: []string{name}} }
 
