@@ -15,6 +15,9 @@ const (
 	// renewalWait is how long a request waits for a secret that the upstream did
 	// not take to be fetched again: a command or a token endpoint answers by then.
 	renewalWait = 10 * time.Second
+	// renewalPause is what lies between two reports of one slot at least, so that
+	// nobody has it fetched again and again by asking for what is refused.
+	renewalPause = 30 * time.Second
 	// maxHeld is the longest body that is kept until its answer, to send it again.
 	maxHeld = 64 << 10
 )
@@ -84,7 +87,8 @@ type renewals struct {
 }
 
 type renewal struct {
-	print    [sha256.Size]byte
+	print    [sha256.Size]byte // of the value that was reported last
+	reported time.Time
 	deadline time.Time
 }
 
@@ -126,12 +130,18 @@ func (p *proxy) report(c *credential) time.Time {
 		s.slots = map[string]*renewal{}
 	}
 	var deadline time.Time
+	now := time.Now()
 	for _, slot := range c.slots {
-		if s.slots[slot] == nil || s.slots[slot].print != c.print {
-			s.slots[slot] = &renewal{c.print, time.Now().Add(renewalWait)}
+		last := s.slots[slot]
+		switch {
+		case last == nil || last.print != c.print && now.Sub(last.reported) >= renewalPause:
+			last = &renewal{c.print, now, now.Add(renewalWait)}
+			s.slots[slot] = last
 			p.events.Stale(slot)
+		case last.print != c.print:
+			continue // too soon
 		}
-		deadline = s.slots[slot].deadline
+		deadline = last.deadline
 	}
 	return deadline
 }

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/bottle-run/bottle/sidecar"
@@ -21,6 +22,11 @@ const (
 	// maxOperation is the longest body that is read to see which operations it
 	// asks for.
 	maxOperation = 4 << 20
+	// maxMemory is how many bytes of bodies are held at once. The container has 512
+	// MiB, and to parse a body takes a multiple of it.
+	maxMemory = 64 << 20
+	// inspectTime is how long a body may take to arrive that is read first.
+	inspectTime = time.Minute
 	// maxBatch is how many operations one request may ask for.
 	maxBatch = 100
 )
@@ -29,9 +35,6 @@ const (
 // reads the body whole and puts it back. What it cannot read as the upstream will
 // is refused: whoever is to be kept out would write just that.
 func (r *route) inspect(req *http.Request) error {
-	if r.Protocol == "" {
-		return nil
-	}
 	names, err := r.operationsOf(req)
 	if refused, ok := asRefused(err); ok {
 		return refused
@@ -48,6 +51,23 @@ func (r *route) inspect(req *http.Request) error {
 		}
 	}
 	return nil
+}
+
+// holds returns how many bytes of memory req may take on the route until it is
+// answered, besides buffers: what is read before it is sent.
+func (r *route) holds(req *http.Request) int64 {
+	var limit int64
+	switch {
+	case req.ContentLength == 0:
+	case r.Protocol != "":
+		limit = maxOperation
+	case r.Auth != nil && r.Auth.Scheme == "sigv4" && req.Header.Get(payloadHeader) == "" && (r.base.Scheme == "http" || !strings.HasPrefix(r.Auth.Service, "s3")):
+		limit = maxSigned
+	}
+	if req.ContentLength > 0 {
+		limit = min(limit, req.ContentLength)
+	}
+	return limit
 }
 
 // operationsOf returns the names of the operations that req asks for.

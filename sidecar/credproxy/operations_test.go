@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/bottle-run/bottle/sidecar/credproxy"
@@ -132,4 +133,37 @@ func TestJSONRPC(t *testing.T) {
 	if res, got := p.do("DELETE", "/api/mcp", http.Header{"Content-Type": {"application/json"}}, strings.NewReader(call("tools/list"))); res.Code != 403 {
 		t.Errorf("DELETE with a body: %d %s", res.Code, got)
 	}
+}
+
+// Many large bodies at once wait for each other's memory, and those who hold it go
+// on.
+func TestManyLargeBodies(t *testing.T) {
+	u := serve(t, func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) })
+	p := one(t, u, credproxy.Route{Auth: bearer(), Protocol: "jsonrpc", Operations: []string{"a"}})
+	heap := watchHeap(t)
+	var wg sync.WaitGroup
+	for range 20 {
+		wg.Go(func() {
+			body := io.MultiReader(strings.NewReader(`{"jsonrpc":"2.0","method":"a","params":["`), io.LimitReader(zeros{}, 4<<20-100), strings.NewReader(`"]}`))
+			if res, got := p.do("POST", "/api/", http.Header{"Content-Type": {"application/json"}}, body); res.Code != 200 {
+				t.Errorf("%d %s", res.Code, got)
+			}
+		})
+	}
+	wg.Wait()
+	if peak := heap(); peak > 400<<20 {
+		t.Errorf("the heap grew to %d MiB", peak>>20)
+	}
+	if res, got := p.do("POST", "/api/", http.Header{"Content-Type": {"application/json"}}, strings.NewReader(`{"jsonrpc":"2.0","method":"a"}`)); res.Code != 200 {
+		t.Errorf("afterwards: %d %s", res.Code, got)
+	}
+}
+
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = '0'
+	}
+	return len(p), nil
 }

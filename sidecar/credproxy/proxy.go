@@ -12,6 +12,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/sync/semaphore"
+
 	"github.com/bottle-run/bottle/sidecar"
 	"github.com/bottle-run/bottle/sidecar/git"
 )
@@ -23,6 +25,7 @@ type proxy struct {
 	log      *log.Logger
 	buffers  bufferPool
 	renewals renewals
+	memory   *semaphore.Weighted // of maxMemory
 }
 
 // ServeHTTP implements http.Handler.
@@ -59,6 +62,7 @@ func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		rec.refuse(refused{status: v.status, refusal: v.refusal})
 		return
 	}
+	defer p.hold(r, v.route)()
 	ctx, err := p.admit(rec, r, v)
 	if err != nil {
 		rec.fail(r.Context(), v, err)
@@ -79,10 +83,25 @@ func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p.forward(rec, r.WithContext(ctx), t, v)
 }
 
+// hold waits until there is memory for what of a request is held, and returns what
+// gives it back. A client that goes away meanwhile gets none, and needs none.
+func (p *proxy) hold(r *http.Request, route *route) (release func()) {
+	need := route.holds(r)
+	if need == 0 || p.memory.Acquire(r.Context(), need) != nil {
+		return func() {}
+	}
+	return func() { p.memory.Release(need) }
+}
+
 // admit holds a request against what its route lets through and how much of it.
 func (p *proxy) admit(w *recorder, r *http.Request, v verdict) (context.Context, error) {
-	if err := v.route.inspect(r); err != nil {
-		return nil, err
+	if v.route.Protocol != "" {
+		// Who sends slowly keeps others from memory.
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(inspectTime))
+		if err := v.route.inspect(r); err != nil {
+			return nil, err
+		}
+		_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
 	}
 	ctx, visit, err := v.route.grant.enter(r.Context(), r.ContentLength)
 	if err != nil {

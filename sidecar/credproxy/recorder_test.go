@@ -121,7 +121,8 @@ func wired(tb testing.TB) (p *running, a, b *wire) {
 		Routes: []credproxy.Route{
 			{Path: "/key/", Upstream: a.URL + "/only", Auth: bearer(), Methods: []string{"GET", "POST"}, Paths: []string{"/v1/**"}},
 			{Path: "/slash/", Upstream: a.URL + "/pkg", Auth: &credproxy.Auth{Scheme: "query", Query: "k", Secret: "second"}},
-			{Path: "/same/", Upstream: a.URL + "/free"}, {Path: "/other/", Upstream: b.URL},
+			{Path: "/same/", Upstream: a.URL + "/free"},
+			{Path: "/other/", Upstream: b.URL},
 		},
 		Agents: []credproxy.Agent{{Name: "one", Routes: []string{"/key/", "/slash/", "/same/", "/other/"}}, {Name: "two", Routes: []string{"/other/"}}},
 	}, inputs{"agent:one": tokenA, "agent:two": tokenB, "second": second})
@@ -167,7 +168,7 @@ func (w *wire) wrong(r *http.Request) string {
 			return "no credential on its own path"
 		}
 		return ""
-	case keys == 1 && seconds == 0 && r.Header.Get("Authorization") == "Bearer "+canary && strings.HasPrefix(path, "/only/v1") && !strings.Contains(strings.ToLower(path), "%2f") && (r.Method == "GET" || r.Method == "POST"):
+	case keys == 1 && seconds == 0 && r.Header.Get("Authorization") == "Bearer "+canary && strings.HasPrefix(path, "/only/v1") && !strings.Contains(strings.ToLower(path), "%2f") && (r.Method == http.MethodGet || r.Method == http.MethodPost):
 		return ""
 	case keys == 0 && seconds == 1 && strings.HasPrefix(path+"/", "/pkg/"):
 		return ""

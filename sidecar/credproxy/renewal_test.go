@@ -149,3 +149,36 @@ func TestStaleIsBounded(t *testing.T) {
 		}
 	}
 }
+
+// Nobody has a secret fetched over and over by asking for what is refused.
+func TestStaleIsNotSaidOften(t *testing.T) {
+	u := picky(t, "never")
+	p := one(t, u, credproxy.Route{Auth: bearer()})
+	answered := make(chan struct{})
+	go func() {
+		defer close(answered)
+		p.wait("stale", 1)
+		p.send(inputs{slot: "another-value-in-vain"}.line())
+	}()
+	began := time.Now()
+	for range 3 {
+		if res, _ := p.do("GET", "/api/", nil, nil); res.Code != 401 {
+			t.Errorf("%d", res.Code)
+		}
+	}
+	<-answered
+	if took := time.Since(began); took > 9*time.Second {
+		t.Errorf("it took %s: each waits", took)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n := 0
+	for _, e := range p.events {
+		if e["event"] == "stale" {
+			n++
+		}
+	}
+	if n != 1 {
+		t.Errorf("reported %d times", n)
+	}
+}

@@ -16,6 +16,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sync/semaphore"
+
 	"github.com/bottle-run/bottle/sidecar"
 )
 
@@ -52,7 +54,7 @@ type server struct {
 func start(ctx context.Context, o Options, inputs sidecar.Message, events *sidecar.Events) (*server, error) {
 	s := &server{
 		roots: o.Roots,
-		proxy: &proxy{events: events, log: log.New(o.Stderr, "cred-proxy: ", 0)},
+		proxy: &proxy{events: events, memory: semaphore.NewWeighted(maxMemory), log: log.New(o.Stderr, "cred-proxy: ", 0)},
 	}
 	if _, ok := inputs[InputConfig]; !ok && o.Routes != "" {
 		routes, err := os.ReadFile(o.Routes)
