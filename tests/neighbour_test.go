@@ -22,7 +22,7 @@ func TestNeighbours(t *testing.T) {
 		neighbour := strings.TrimSpace(s.docker("ps", "-q", "--filter", "name=-api"))
 		addresses, err := exec.CommandContext(t.Context(), "docker", "inspect", "-f", "{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}", id).Output()
 		must(t, err)
-		for _, addr := range strings.FieldsSeq(string(addresses)) {
+		for addr := range strings.FieldsSeq(string(addresses)) {
 			url := "http://" + addr + ":9099/healthz"
 			check := exec.CommandContext(t.Context(), "docker", "exec", neighbour, "/peer", "check", "get="+url)
 			saw, err := check.CombinedOutput()
