@@ -210,10 +210,16 @@ func TestHomeIsShared(t *testing.T) {
 	if err != nil || got["/home/node/.npmrc"] != "0600 1000:1001 a = 1\n" {
 		t.Errorf("got %q, %v: the script's own file replaces the image's", got["/home/node/.npmrc"], err)
 	}
+	cargo := []plan.File{{Path: "/.cargo/config.toml", Mode: 0o644, Source: plan.Literal("[x]\n"), Present: plan.PresentRefuse}}
+	got, err = b.tree(t, plan.Container{User: "node", Files: cargo})
+	if want := "0644 0:0 " + begin + "[x]\n" + end; err != nil || got["/.cargo/config.toml"] != want {
+		t.Errorf("got %q, %v, want %q", got["/.cargo/config.toml"], err, want)
+	}
 	for _, test := range []struct {
 		op   plan.Container
 		want string
 	}{
+		{plan.Container{Files: []plan.File{{Path: "/etc/passwd", Mode: 0o644, Source: plan.Literal("x"), Present: plan.PresentRefuse}}}, "the image has a file at /etc/passwd"},
 		{plan.Container{User: "node", Files: npmrc(""), Mounts: []plan.Mount{{Kind: plan.Bind, Source: t.TempDir(), Target: "/home/node"}}}, "the mount at /home/node"},
 		{plan.Container{User: "node", Files: npmrc(""), Mounts: []plan.Mount{{Kind: plan.Tmpfs, Target: "/home", Size: 1 << 20}}}, "the mount at /home"},
 	} {

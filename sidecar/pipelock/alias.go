@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -48,20 +49,35 @@ func (x *Alias) rewrite(out *http.Request, path string) {
 	}
 }
 
-// back turns a place of the sidecar, as it names it in Location, into the alias's.
+// back turns the places of the sidecar that an answer names into those of the alias.
 func (x *Alias) back(h http.Header) {
-	location := h.Get("Location")
-	if x.Path == x.Prefix || !strings.HasPrefix(location, "/") || strings.HasPrefix(location, "//") {
+	if x.Path == x.Prefix {
 		return
 	}
-	path, query, _ := strings.Cut(location, "?")
-	if rest, ok := strings.CutPrefix(path, x.Path); ok && (rest == "" || rest[0] == '/') {
-		path = x.Prefix + rest
-		if query != "" {
-			path += "?" + query
+	for _, name := range []string{"Location", "Content-Location"} {
+		if v := h.Get(name); v != "" {
+			h.Set(name, x.outside(v))
 		}
-		h.Set("Location", path)
 	}
+	for i, v := range h["Link"] {
+		h["Link"][i] = linked.ReplaceAllStringFunc(v, func(s string) string { return "<" + x.outside(s[1:len(s)-1]) + ">" })
+	}
+}
+
+// linked is a target of Link (RFC 8288, section 3) that has no host.
+var linked = regexp.MustCompile(`<(/[^/>][^>]*)>`)
+
+// outside is where the alias has what the sidecar has at place.
+func (x *Alias) outside(place string) string {
+	path, query, asked := strings.Cut(place, "?")
+	rest, ok := strings.CutPrefix(path, x.Path)
+	if !ok || !strings.HasPrefix(place, "/") || strings.HasPrefix(place, "//") || rest != "" && rest[0] != '/' {
+		return place
+	}
+	if asked {
+		query = "?" + query
+	}
+	return x.Prefix + rest + query
 }
 
 func (c *Config) validateAliases() error {

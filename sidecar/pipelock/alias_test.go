@@ -21,7 +21,10 @@ func helper(t *testing.T) *httptest.Server {
 	t.Helper()
 	u := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasSuffix(r.URL.Path, "/moved") {
-			w.Header().Set("Location", strings.TrimSuffix(r.URL.Path, "moved")+"there?x=1")
+			there := strings.TrimSuffix(r.URL.Path, "moved") + "there?x=1"
+			w.Header().Set("Location", there)
+			w.Header().Set("Content-Location", "/elsewhere")
+			w.Header().Set("Link", "<"+there+`>; rel="next", </p?page=9>; rel="last", <https://other.example/p>; rel="x", <//p/y>`)
 			w.WriteHeader(http.StatusFound)
 			return
 		}
@@ -126,6 +129,11 @@ func TestAliasRedirects(t *testing.T) {
 		_ = res.Body.Close()
 		if got := res.Header.Get("Location"); got != want {
 			t.Errorf("%s leads to %q, want %q", ask, got, want)
+		}
+		last := map[bool]string{true: "/npm/private?page=9", false: "/p?page=9"}[strings.Contains(ask, "private")]
+		links := "<" + want + `>; rel="next", <` + last + `>; rel="last", <https://other.example/p>; rel="x", <//p/y>`
+		if got := res.Header.Get("Link"); got != links || res.Header.Get("Content-Location") != "/elsewhere" {
+			t.Errorf("%s links to %s, want %s", ask, got, links)
 		}
 	}
 }
