@@ -27,14 +27,15 @@
 // the push builds on.
 //
 // Secrets: each pushed object is searched, through deltas. What the server had
-// before is not.
+// before is not, and what a file had in the commit before is no reason to refuse
+// another change of it.
 //
 // # Memory
 //
 // One push is read at a time. It holds at most 48 MiB of compressed files for
 // deltas to refer to, 32 MiB of compressed commits and trees, and 32 MiB of the
-// latest unpacked ones; a file of any length passes through a buffer of one
-// mebibyte, but deltas are followed for files up to 16 MiB only. With the index
+// latest unpacked ones; a file of any length passes through a buffer of four
+// mebibytes, but deltas are followed for files up to 16 MiB only. With the index
 // of 262144 objects (at most) that is under 200 MiB for the worst of pushes, and
 // some tens of mebibytes for an ordinary one however long.
 //

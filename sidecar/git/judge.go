@@ -14,7 +14,7 @@ type judge struct {
 }
 
 // judge returns why the push does not pass; nil if it may.
-func (j *judge) judge(ctx context.Context, found []finding) *Refusal {
+func (j *judge) judge(ctx context.Context, found *scan) *Refusal {
 	for _, check := range []func(context.Context) *Refusal{j.forward, j.files} {
 		if r := check(ctx); r != nil {
 			return r

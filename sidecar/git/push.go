@@ -133,11 +133,7 @@ func (p *Push) read(ctx context.Context, t *tap) ([]byte, *Refusal) {
 	j := &judge{rules: p.rules, commands: p.opening.commands, history: &history{
 		pushed: in.store, remote: &remote{ask: p.ask}, guard: newGuard(p.rules.Protect),
 	}}
-	var found []finding
-	if in.scan != nil {
-		found = in.scan.found
-	}
-	return trailer, j.judge(ctx, found)
+	return trailer, j.judge(ctx, in.scan)
 }
 
 // pushed is a Push as what writes for its reader.

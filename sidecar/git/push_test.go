@@ -1,6 +1,9 @@
 package git_test
 
 import (
+	"compress/gzip"
+	"encoding/base64"
+	"strings"
 	"testing"
 
 	"github.com/bottle-run/bottle/sidecar/git"
@@ -115,6 +118,41 @@ func TestSecrets(t *testing.T) {
 	w.git("add", "-A")
 	w.git("commit", "-qm", "named")
 	w.refused([]string{"the names of files holds"}, "origin", "HEAD:refs/heads/agent/one")
+}
+
+// A file that has a secret on the server already may be changed, not get another.
+func TestOldSecretInChangedFile(t *testing.T) {
+	rules := agentRefs
+	rules.Scanner = newScanner(t)
+	w := newWorld(t, rules)
+	fixture := "a = '" + secret() + "'\n"
+	w.commit("test/fixture.py", fixture)
+	w.git("push", "-q", w.direct, "HEAD:main")
+	w.commit("test/fixture.py", fixture+"# changed\n")
+	w.commit("test/fixture.py", fixture+"# changed again\n")
+	w.pushed("origin", "HEAD:refs/heads/agent/one")
+	other := strings.ReplaceAll(secret(), "9", "8")
+	w.commit("test/fixture.py", fixture+"b = '"+other+"'\n")
+	w.refused([]string{"test/fixture.py holds what looks like a secret (gitleaks rule github-pat)"}, "origin", "HEAD:refs/heads/agent/one")
+	w.git("reset", "-q", "--hard", "HEAD~1")
+	w.commit("elsewhere.py", fixture)
+	w.refused([]string{"elsewhere.py holds what looks like a secret"}, "origin", "HEAD:refs/heads/agent/one")
+}
+
+// What is packed or encoded in a file is searched too.
+func TestSecretInEncoding(t *testing.T) {
+	rules := agentRefs
+	rules.Scanner = newScanner(t)
+	w := newWorld(t, rules)
+	var packed strings.Builder
+	z := gzip.NewWriter(&packed)
+	_, _ = z.Write([]byte("a = '" + secret() + "'\n"))
+	_ = z.Close()
+	w.commit("a.gz", packed.String())
+	w.refused([]string{"a.gz holds what looks like a secret"}, "origin", "HEAD:refs/heads/agent/one")
+	w.git("reset", "-q", "--hard", "HEAD~1")
+	w.commit("a.txt", base64.StdEncoding.EncodeToString([]byte("a = '"+secret()+"'\n")))
+	w.refused([]string{"a.txt holds what looks like a secret"}, "origin", "HEAD:refs/heads/agent/one")
 }
 
 // A secret in what a delta makes is found.

@@ -134,7 +134,7 @@ func (r *remote) snapshot(ctx context.Context, wants []oid) (*store, error) {
 	if r.filter {
 		lines += pkt("filter blob:none\n")
 	}
-	return r.fetch(ctx, wants, lines)
+	return r.fetch(ctx, wants, lines, true)
 }
 
 // between fetches the commits that are in the history of one and not in that of
@@ -144,10 +144,11 @@ func (r *remote) between(ctx context.Context, to, from oid) (*store, error) {
 	if r.filter {
 		lines += pkt("filter tree:0\n")
 	}
-	return r.fetch(ctx, []oid{to}, lines)
+	return r.fetch(ctx, []oid{to}, lines, true)
 }
 
-func (r *remote) fetch(ctx context.Context, wants []oid, lines string) (*store, error) {
+// fetch asks for objects. partial has files be passed over, should some come.
+func (r *remote) fetch(ctx context.Context, wants []oid, lines string, partial bool) (*store, error) {
 	if err := r.open(ctx); err != nil {
 		return nil, err
 	}
@@ -171,7 +172,7 @@ func (r *remote) fetch(ctx context.Context, wants []oid, lines string) (*store, 
 	if err := answer.start(); err != nil {
 		return nil, err
 	}
-	p := &packReader{store: newStore(), tap: newTap(answer), partial: true}
+	p := &packReader{store: newStore(), tap: newTap(answer), partial: partial}
 	if _, err := p.readPack(); err != nil {
 		return nil, fmt.Errorf("the pack that it sent: %w", err)
 	}

@@ -1,27 +1,33 @@
 package git
 
-import "github.com/bottle-run/bottle/sidecar/dlp"
+import (
+	"fmt"
+
+	"github.com/bottle-run/bottle/sidecar/dlp"
+)
 
 // A scan searches objects for secrets.
 type scan struct {
 	scanner *dlp.Scanner
 	buf     []byte
-	rule    string // found in the object at hand
+	what    string // found in the object at hand
 	found   []finding
+	more    bool // than found could take
 }
 
 // A finding is an object with a secret.
 type finding struct {
 	id   oid
 	kind kind
-	rule string
+	what string // what it holds
 }
 
-// maxFindings is how many objects with secrets are told about.
-const maxFindings = 16
+// maxFindings is how many objects with secrets are looked at more closely.
+const maxFindings = 64
 
-// chunk is how much of a long file is searched at a time.
-const chunk = 1 << 20
+// chunk is how much of a file is searched at a time. A file that is longer and is
+// an archive is unpacked up to there.
+const chunk = 4 << 20
 
 // Write implements io.Writer.
 func (s *scan) Write(p []byte) (int, error) {
@@ -34,19 +40,28 @@ func (s *scan) Write(p []byte) (int, error) {
 }
 
 func (s *scan) look() {
-	if s.rule == "" {
-		f, _ := s.scanner.Find(s.buf)
-		s.rule = f.Rule
+	if s.what != "" {
+		return
+	}
+	switch f, found, err := s.scanner.Search(s.buf, nil); {
+	case found:
+		s.what = fmt.Sprintf("what looks like a secret (gitleaks rule %s)", f.Rule)
+	case err != nil:
+		s.what = "what may be a secret: " + err.Error()
 	}
 }
 
 // end ends the object at hand.
 func (s *scan) end(e *entry) {
 	s.look()
-	if s.rule != "" && len(s.found) < maxFindings {
-		s.found = append(s.found, finding{e.id, e.kind, s.rule})
+	switch {
+	case s.what == "":
+	case len(s.found) < maxFindings:
+		s.found = append(s.found, finding{e.id, e.kind, s.what})
+	default:
+		s.more = true
 	}
-	s.buf, s.rule = s.buf[:0], ""
+	s.buf, s.what = s.buf[:0], ""
 }
 
 // object searches a whole object.
