@@ -32,12 +32,12 @@
 //
 // # Memory
 //
-// One push is read at a time. It holds at most 48 MiB of compressed files for
-// deltas to refer to, 32 MiB of compressed commits and trees, and 32 MiB of the
-// latest unpacked ones; a file of any length passes through a buffer of four
+// One push is read at a time. It holds at most 32 MiB of compressed files for
+// deltas to refer to, 32 MiB of compressed commits and trees, and 24 MiB of the
+// latest unpacked objects; a file of any length passes through a buffer of four
 // mebibytes, but deltas are followed for files up to 16 MiB only. With the index
-// of 262144 objects (at most) that is under 200 MiB for the worst of pushes, and
-// some tens of mebibytes for an ordinary one however long.
+// of 262144 objects (at most) that is under 200 MiB for the worst of pushes, for
+// an ordinary one much less however long, and what the collector lets lie besides.
 //
 // It has its own reader of packs and not go-git's: that one unpacks into memory
 // what it is given, accepts what git's own refuses, cannot hold back the end of

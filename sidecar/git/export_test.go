@@ -71,5 +71,6 @@ func Name(b []byte) error {
 const (
 	MaxWhole  = maxWhole
 	MaxDepth  = maxDepth
+	MaxBases  = maxBases
 	ShortPush = shortPush
 )

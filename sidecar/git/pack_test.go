@@ -2,9 +2,8 @@ package git_test
 
 import (
 	"bytes"
-	"compress/zlib"
 	"crypto/sha1"
-	"encoding/binary"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,73 +13,6 @@ import (
 
 	"github.com/bottle-run/bottle/sidecar/git"
 )
-
-// A piece is an object as a test puts it into a pack.
-type piece struct {
-	kind byte   // 1 to 4; 6 for a delta of what is back bytes before, 7 of base
-	back int    // for 6: how many objects
-	base []byte // for 7
-	data []byte
-	size int    // what its header says, if not the length of data
-	raw  []byte // in place of the compressed data
-}
-
-func deflate(b []byte) []byte {
-	var out bytes.Buffer
-	z := zlib.NewWriter(&out)
-	_, _ = z.Write(b)
-	_ = z.Close()
-	return out.Bytes()
-}
-
-// pack makes a pack, with the right checksum.
-func pack(count int, pieces ...piece) []byte {
-	out := []byte("PACK\x00\x00\x00\x02")
-	out = binary.BigEndian.AppendUint32(out, uint32(count))
-	var starts []int
-	for _, p := range pieces {
-		starts = append(starts, len(out))
-		size := p.size
-		if size == 0 {
-			size = len(p.data)
-		}
-		c := p.kind<<4 | byte(size&15)
-		for size >>= 4; size > 0; size >>= 7 {
-			out = append(out, c|0x80)
-			c = byte(size & 0x7f)
-		}
-		out = append(out, c)
-		switch p.kind {
-		case 6:
-			at := 0
-			if p.back < len(starts) {
-				at = starts[len(starts)-1-p.back]
-			}
-			n := starts[len(starts)-1] - at
-			offset := []byte{byte(n & 0x7f)}
-			for n >>= 7; n > 0; n >>= 7 {
-				n--
-				offset = append(offset, byte(n&0x7f)|0x80)
-			}
-			slices.Reverse(offset)
-			out = append(out, offset...)
-		case 7:
-			out = append(out, p.base...)
-		}
-		if p.raw == nil {
-			p.raw = deflate(p.data)
-		}
-		out = append(out, p.raw...)
-	}
-	sum := sha1.Sum(out)
-	return append(out, sum[:]...)
-}
-
-// delta is one that makes of size bytes what the instructions say.
-func delta(from, to int, instructions ...byte) []byte {
-	out := binary.AppendUvarint(nil, uint64(from))
-	return append(binary.AppendUvarint(out, uint64(to)), instructions...)
-}
 
 // What git would take in another way, or not at all, is refused; so is what would
 // cost too much.
@@ -154,6 +86,25 @@ func TestHostilePacks(t *testing.T) {
 			}
 			t.Errorf("%s: %q, want %q", name, got, c.want)
 		}
+	}
+}
+
+// Of files that came long before, nothing is kept: what refers to them is refused.
+func TestEvicted(t *testing.T) {
+	random := rand.NewChaCha8([32]byte{1})
+	pieces := []piece{{kind: 3, data: []byte("hello world")}}
+	for range 3 {
+		noise := make([]byte, git.MaxBases/3+1)
+		_, _ = random.Read(noise)
+		pieces = append(pieces, piece{kind: 3, data: noise})
+	}
+	near := piece{kind: 6, back: 1, data: delta(git.MaxBases/3+1, 1, 0x90, 1)}
+	if _, err := git.ReadPack(pack(5, append(slices.Clone(pieces), near)...)); err != nil {
+		t.Error(err)
+	}
+	far := piece{kind: 6, back: 4, data: delta(11, 1, 0x90, 1)}
+	if _, err := git.ReadPack(pack(5, append(slices.Clone(pieces), far)...)); err == nil || !strings.Contains(err.Error(), "push fewer commits at once") {
+		t.Errorf("%v", err)
 	}
 }
 

@@ -20,6 +20,9 @@ type guard struct {
 func newGuard(globs []string) guard {
 	g := guard{globs: globs}
 	for _, glob := range globs {
+		if dir, ok := strings.CutSuffix(glob, "/"); ok {
+			glob = dir + "/**"
+		}
 		g.patterns = append(g.patterns, foldPath(glob))
 	}
 	return g

@@ -78,6 +78,13 @@ func TestTags(t *testing.T) {
 	w.refused([]string{"would be no commit"}, "origin", "HEAD:refs/tags/agent-4", w.git("commit-tree", "-m", "x", "HEAD^{tree}")+":refs/tags/agent-6", w.blob("loose")+":refs/tags/agent-5")
 }
 
+// A branch is a commit and no tag of one.
+func TestTagAtBranch(t *testing.T) {
+	w := newWorld(t, agentRefs)
+	w.git("tag", "-a", "-m", "annotated", "annotated")
+	w.refused([]string{"would be a tag and not a commit"}, "origin", "annotated:refs/heads/agent/one")
+}
+
 // Push options do more than push, on GitLab and Gitea.
 func TestPushOptions(t *testing.T) {
 	w := newWorld(t, agentRefs)

@@ -15,8 +15,8 @@ const (
 	maxObjects = 1 << 18  // number of objects
 	maxWhole   = 16 << 20 // bytes of a commit, tree or tag, and of a file with a delta
 	maxFrame   = 32 << 20 // compressed bytes of commits, trees and tags
-	maxBases   = 48 << 20 // compressed bytes of files kept for deltas
-	maxCache   = 32 << 20 // unpacked bytes at hand
+	maxBases   = 32 << 20 // compressed bytes of files kept for deltas
+	maxCache   = 24 << 20 // unpacked bytes at hand
 	maxWork    = 16 << 30 // bytes unpacked in all: what there is, and over again for deltas
 	maxDepth   = 4095     // length of a chain of deltas; git makes none longer
 )
