@@ -10,7 +10,12 @@ export CGO_ENABLED=0
 status=0
 for pkg in $(grep -rl --include='*_test.go' '^func Fuzz' . | xargs -n 1 dirname | sort -u); do
 	for target in $(grep -h '^func Fuzz' "$pkg"/*_test.go | sed 's/^func \(Fuzz[A-Za-z0-9_]*\).*/\1/' | grep -E "$only"); do
-		out=$(go test -run '^$' -fuzz "^$target\$" -fuzztime "${seconds}s" "$pkg" 2>&1) || {
+		out=$(go test -run '^$' -fuzz "^$target\$" -fuzztime "${seconds}s" "$pkg" 2>&1) || case $out in
+		# Go reports its own end of the time when that comes while an input is slow
+		# (go.dev/issue/75804).
+		*"context deadline exceeded"*) case $out in *"Failing input"*) false ;; esac ;;
+		*) false ;;
+		esac || {
 			echo "$out"
 			status=1
 		}

@@ -6,7 +6,7 @@ says() { printf '%s' "$1" | tr '\n' ' ' | tail -c "${2:-160}"; echo; }
 works() {
 	name=$1 want=$2
 	shift 2
-	if out=$("$@" 2>&1) && printf '%s' "$out" | grep -q -e "$want"; then
+	if out=$("$@" </dev/null 2>&1) && printf '%s' "$out" | grep -q -e "$want"; then
 		echo "ok $name: $(says "$out")"
 	else
 		echo "FAIL $name: $(says "$out" 2000)"
@@ -18,7 +18,7 @@ works() {
 fails() {
 	name=$1 want=$2
 	shift 2
-	if out=$("$@" 2>&1) || ! printf '%s' "$out" | grep -q -e "$want"; then
+	if out=$("$@" </dev/null 2>&1) || ! printf '%s' "$out" | grep -q -e "$want"; then
 		echo "FAIL $name: $(says "$out" 2000)"
 		failed=1
 	else
