@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -21,7 +22,7 @@ const (
 // to what runs on it; what it adds is open, with a secret that only the command that
 // applies it has; what it moves changes nothing.
 func TestApply(t *testing.T) {
-	l := live(t, peer(t), readOnly, `"world"`)
+	l := live(t, peer(t), readOnly)
 	l.want("GET "+route+"/whoami", "200 GET api")
 	l.want("POST "+route+"/sink x", "403")
 	l.want("GET https://other/whoami", "Forbidden")
@@ -107,7 +108,7 @@ func out2(_ int, out string) string { return out }
 
 // state is the launch's directory.
 func (l *lively) state() string {
-	for _, env := range l.cmd.Env {
+	for _, env := range slices.Backward(l.cmd.Env) {
 		if dir, ok := strings.CutPrefix(env, "XDG_STATE_HOME="); ok {
 			return filepath.Join(dir, "bottle", l.name)
 		}
@@ -118,7 +119,7 @@ func (l *lively) state() string {
 // TestApplyRefused tries changes that cannot be made. Each is named, and nothing
 // changes, not even for a moment.
 func TestApplyRefused(t *testing.T) {
-	l := live(t, peer(t), readOnly, `"world"`)
+	l := live(t, peer(t), readOnly)
 	l.want("GET "+route+"/whoami", "200 GET api")
 	held := l.tell("HOLD " + route + "/events?n=1&id=1")
 

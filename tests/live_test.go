@@ -47,11 +47,11 @@ func (l *lively) write(routes, allow, more string) {
 }
 
 // live starts a launch in a directory that peer made.
-func live(t *testing.T, dir, routes, allow string) *lively {
+func live(t *testing.T, dir, routes string, env ...string) *lively {
 	t.Helper()
 	l := &lively{dir: dir, script: filepath.Join(dir, "live.star"), lines: make(chan string, 100)}
-	l.session = launchScript(t, context.WithoutCancel(t.Context()), l.script, nil, "--arg", "key="+canary)
-	l.write(routes, allow, "")
+	l.session = launchScript(t, context.WithoutCancel(t.Context()), l.script, env, "--arg", "key="+canary)
+	l.write(routes, `"world"`, "")
 	return l.begin()
 }
 

@@ -59,9 +59,10 @@ func TestOAuth(t *testing.T) {
     route("/api/", upstream = "https://api/private", auth = bearer(secret.oauth(%q, refresh_token = secret.file("refresh"), client_id = "bottle"))),
     route("/change/", upstream = "https://api"),
 `, s.URL+"/token")
+	state := "XDG_STATE_HOME=" + t.TempDir() // of one user
 	var launches []*lively
 	for range 2 {
-		launches = append(launches, live(t, dir, routes, `"world"`))
+		launches = append(launches, live(t, dir, routes, state))
 	}
 	for i, l := range launches {
 		l.want("GET "+route+"/whoami", "200")

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
 )
 
 // TestRotation changes the key of the upstream under a running launch. A command
@@ -27,7 +26,7 @@ func TestRotation(t *testing.T) {
     route("/file/", upstream = "https://other/private", auth = bearer(secret.file("file"))),
     route("/change/api/", upstream = "https://api"),
     route("/change/other/", upstream = "https://other"),
-`, `"world"`)
+`)
 	const proxy = "http://cred-proxy:9099"
 	l.want("GET "+proxy+"/ttl/whoami", "200")
 	l.want("GET "+proxy+"/file/whoami", "200")

@@ -34,7 +34,8 @@ func TestNoValueIsWrittenOrSaid(t *testing.T) {
 	put(t, key, canary)
 	env := plan.Secret{Kind: plan.SecretEnv, Args: []string{"K"}}
 	refs := []plan.Secret{
-		env, file(key), {Kind: plan.SecretCommand, Args: []string{"cat", key}},
+		env, file(key),
+		{Kind: plan.SecretCommand, Args: []string{"cat", key}},
 		{Kind: plan.SecretPrompt, Args: []string{"key"}},
 		{Kind: plan.SecretOAuth, Args: []string{endpoint.URL, "c", ""}, From: []plan.Secret{env}},
 	}
