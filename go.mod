@@ -3,6 +3,7 @@ module github.com/bottle-run/bottle
 go 1.26.0
 
 require (
+	github.com/andybalholm/brotli v1.2.8
 	github.com/aws/aws-sdk-go-v2 v1.48.0
 	github.com/aws/smithy-go v1.28.9
 	github.com/coder/websocket v1.8.15

@@ -17,7 +17,7 @@ func Common(a, b Config) Config {
 	c.Upstreams = commonRules(a.Upstreams, b.Upstreams, nil)
 	c.Deny = slices.Concat(b.Deny, a.Deny)
 	c.Sidecars, c.Passthrough, c.Private = inBoth(a.Sidecars, b.Sidecars), inBoth(a.Passthrough, b.Passthrough), inBoth(a.Private, b.Private)
-	c.Aliases = inBoth(a.Aliases, b.Aliases)
+	c.Aliases, c.DLPAllow = inBoth(a.Aliases, b.Aliases), inBoth(a.DLPAllow, b.DLPAllow)
 	if a.Trust != b.Trust {
 		c.Trust = ""
 	}
@@ -74,7 +74,8 @@ func commonRules(a, b []Rule, without []string) []Rule {
 	return common
 }
 
-// limited reports whether another rule limits the bodies to some host of r. The
+// limited reports whether another rule limits the bodies to some host of r, or reads
+// them otherwise. The
 // first rule that lets a request through sets its limit, so that r without that
 // one may mean more than r with it.
 func limited(r Rule, a, b []Rule) bool {
@@ -82,7 +83,7 @@ func limited(r Rule, a, b []Rule) bool {
 		return false
 	}
 	return slices.ContainsFunc(slices.Concat(a, b), func(x Rule) bool {
-		return x.MaxBody > 0 && !sameRule(x, r) && overlap(x.Host, r.Host)
+		return (x.MaxBody > 0 || x.DLP != r.DLP) && !sameRule(x, r) && overlap(x.Host, r.Host)
 	})
 }
 
@@ -97,7 +98,7 @@ func sameRule(a, b Rule) bool {
 // within reports whether a lets through nothing that b does not.
 func within(a, b Rule) bool {
 	return a.Host == b.Host && narrower(ports(a), ports(b)) && narrower(a.Methods, b.Methods) && narrower(a.Paths, b.Paths) &&
-		(b.MaxBody == 0 || a.MaxBody > 0 && a.MaxBody <= b.MaxBody) &&
+		a.DLP == b.DLP && (b.MaxBody == 0 || a.MaxBody > 0 && a.MaxBody <= b.MaxBody) &&
 		subset(a.Credentials, b.Credentials) && subset(a.Parameters, b.Parameters)
 }
 

@@ -84,14 +84,23 @@ func TestCommonOfAPureChange(t *testing.T) {
 	if c := pipelock.Common(small, pipelock.Config{Allow: small.Allow, DLP: "off"}); c.DLP != "block" {
 		t.Errorf("the scan is %q", c.DLP)
 	}
+	excuse := []pipelock.Excuse{{Rule: "jwt"}}
+	if c := pipelock.Common(small, pipelock.Config{Allow: small.Allow, DLP: "block", DLPAllow: excuse}); len(c.DLPAllow) != 0 {
+		t.Errorf("excused: %+v", c.DLPAllow)
+	}
+	lax := []pipelock.Rule{small.Allow[0]}
+	lax[0].DLP = "off"
+	if c := pipelock.Common(small, pipelock.Config{Allow: lax, DLP: "block"}); len(c.Allow) != 0 {
+		t.Errorf("got %+v", c.Allow)
+	}
 }
 
 // A field that is added to the configuration has to be thought of in Common.
 func TestCommonKnowsEveryField(t *testing.T) {
-	if n := reflect.TypeFor[pipelock.Config]().NumField(); n != 12 {
+	if n := reflect.TypeFor[pipelock.Config]().NumField(); n != 13 {
 		t.Errorf("Config has %d fields: does Common let through nothing that only one side does, with the new one?", n)
 	}
-	if n := reflect.TypeFor[pipelock.Rule]().NumField(); n != 8 {
+	if n := reflect.TypeFor[pipelock.Rule]().NumField(); n != 9 {
 		t.Errorf("Rule has %d fields: does Common let through nothing that only one side does, with the new one?", n)
 	}
 }

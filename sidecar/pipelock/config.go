@@ -31,6 +31,21 @@ type Config struct {
 	UpstreamProxy string `json:"upstream_proxy,omitempty"`
 	// DLP is "block", "warn" or "off".
 	DLP string `json:"dlp"`
+	// DLPAllow are findings that are none.
+	DLPAllow []Excuse `json:"dlp_allow,omitempty"`
+}
+
+// An Excuse says that what a rule finds is no secret.
+type Excuse struct {
+	// Rule is the name of gitleaks' rule.
+	Rule string `json:"rule"`
+	// Host is a name or a pattern, Path a glob; empty for all.
+	Host string `json:"host,omitempty"`
+	Path string `json:"path,omitempty"`
+	// Hash is what the refusal called the value; empty for every value.
+	Hash string `json:"hash,omitempty"`
+	// Pos is the place in the script.
+	Pos string `json:"pos,omitempty"`
 }
 
 // A Rule lets requests to a host through.
@@ -46,6 +61,9 @@ type Rule struct {
 	Paths []string `json:"paths,omitempty"`
 	// MaxBody is the largest request body in bytes; 0 is no limit.
 	MaxBody int64 `json:"max_body,omitempty"`
+	// DLP is "block", "warn" or "off" for requests that the rule lets through; empty
+	// for the configuration's.
+	DLP string `json:"dlp,omitempty"`
 	// Credentials are the headers that the credentials of routes are injected in,
 	// and Parameters those of the query, which are not scanned for secrets. Only in
 	// Upstreams, where they hold for the host: several routes may lead there.

@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"github.com/bottle-run/bottle/sidecar"
+	"github.com/bottle-run/bottle/sidecar/dlp"
 )
 
 // A target is where a request goes. Its host is canonical.
@@ -64,6 +65,8 @@ type verdict struct {
 	reason string // of a refusal
 	own    bool   // the target is a helper of the launch
 	alias  *Alias // that leads to the helper; nil for its own address
+	// finding is the secret for which a request is refused.
+	finding *dlp.Finding
 }
 
 // pos is the place in the script that decided.

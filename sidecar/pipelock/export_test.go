@@ -3,6 +3,7 @@ package pipelock
 import (
 	"bytes"
 	"io"
+	"sync/atomic"
 
 	"github.com/bottle-run/bottle/sidecar"
 	"github.com/bottle-run/bottle/sidecar/dlp"
@@ -42,12 +43,13 @@ func Target(authority string) (host string, port int, err error) {
 
 // Stream returns what leaves of a body whose start is pending and whose rest
 // comes from src, and why it stopped.
-func Stream(s *dlp.Scanner, pending []byte, src io.Reader) (out []byte, blocked bool) {
-	b := &scanning{
-		scanner: s, src: src, block: true, pending: bytes.Clone(pending),
-		remark: func(_, rule string) error { return &blockedError{rule} },
+func Stream(s *dlp.Scanner, pending []byte, src io.Reader, encoding string) (out []byte, blocked bool) {
+	var told atomic.Pointer[string]
+	b, err := newScanning(&look{scanner: s, block: true, told: &told}, bytes.Clone(pending), src, encoding)
+	if err != nil {
+		return nil, true
 	}
-	out, err := io.ReadAll(b)
+	out, err = io.ReadAll(b)
 	return out, err != nil
 }
 

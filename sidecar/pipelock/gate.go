@@ -9,7 +9,6 @@ import (
 	"log"
 	"net"
 	"net/http"
-	"net/http/httputil"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -21,9 +20,11 @@ import (
 
 // A Gate decides and forwards. It is safe for concurrent use.
 type Gate struct {
-	events   *sidecar.Events
-	ca       *sidecar.CA
-	scanner  *dlp.Scanner
+	events *sidecar.Events
+	ca     *sidecar.CA
+	// scanner is made while the gate starts to listen: nobody waits for it but the
+	// first request.
+	scanner  func() *dlp.Scanner
 	resolver Resolver
 	connect  func(ctx context.Context, network, addr string) (net.Conn, error)
 	log      *log.Logger
@@ -70,39 +71,6 @@ func (g *Gate) apply(c Config) error {
 		l.hold(p)
 	}
 	return nil
-}
-
-// A liveRequest is a request or tunnel under way.
-type liveRequest struct {
-	ask    ask
-	cancel context.CancelCauseFunc
-}
-
-// hold ends what p does not allow.
-func (l *liveRequest) hold(p *policy) {
-	if v := p.decide(l.ask); !v.ok {
-		l.cancel(errors.New("the rules changed: " + v.reason))
-	}
-}
-
-// follow makes ctx end when the rules stop to allow a, also when they did since a
-// was decided about.
-func (g *Gate) follow(ctx context.Context, a ask) (context.Context, func()) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	l := &liveRequest{a, cancel}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.live == nil {
-		g.live = map[*liveRequest]struct{}{}
-	}
-	g.live[l] = struct{}{}
-	l.hold(g.force.Load().policy)
-	return ctx, func() {
-		cancel(nil)
-		g.mu.Lock()
-		defer g.mu.Unlock()
-		delete(g.live, l)
-	}
 }
 
 // ServeHTTP is the proxy's front: requests with an absolute URL, and CONNECT.
@@ -173,6 +141,7 @@ type exchange struct {
 	client string
 	target target
 	host   string // as the client wrote it, while there is no target
+	look   *look  // nil where nothing is read
 	path   string // canonical, once it is decided about
 }
 
@@ -205,6 +174,8 @@ func (x *exchange) refusal(v verdict) sidecar.Refusal {
 		if x.target.port != 80 && x.target.port != 443 {
 			f.Allow = fmt.Sprintf("pipelock(allow = [rule(%q, ports = [%d])])", x.target.host, x.target.port)
 		}
+	} else if v.finding != nil {
+		f.Allow = fmt.Sprintf("if it is none: pipelock(dlp_allow = [excuse(%q, host = %q, hash = %q)])", v.finding.Rule, x.target.host, v.finding.Hash)
 	} else if v.rule != nil {
 		f.Allow = "the rule at " + v.rule.Pos
 	}
@@ -256,73 +227,4 @@ func (x *exchange) forward() {
 		return
 	}
 	x.send(v, body)
-}
-
-// send hands the request to the upstream and its answer to the client.
-func (x *exchange) send(v verdict, body *outgoing) {
-	x.r.Body = body
-	x.r.Trailer = nil // nobody read it
-	answer := &counting{ResponseWriter: x.w}
-	decision := sidecar.Allow
-	status := 0
-	proxy := &httputil.ReverseProxy{
-		Transport:     x.force.ways[x.client],
-		FlushInterval: -1, // what the upstream says now is read now
-		BufferPool:    buffers,
-		ErrorLog:      x.gate.log,
-		Rewrite: func(p *httputil.ProxyRequest) {
-			p.Out.URL.Scheme, p.Out.URL.Host = x.target.scheme, x.target.String()
-			p.Out.Host = x.target.authority()
-			// What was scanned is what is sent, also where Go would mend it.
-			p.Out.URL.RawQuery = p.In.URL.RawQuery
-			p.Out.Header.Del("Proxy-Authorization")
-			p.Out.Header.Del("Proxy-Connection")
-			if v.alias != nil {
-				v.alias.rewrite(p.Out, x.path)
-			}
-		},
-		ModifyResponse: func(r *http.Response) error {
-			if status = r.StatusCode; v.alias != nil {
-				v.alias.back(r.Header)
-			}
-			return nil
-		},
-		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) {
-			var reason string
-			status = http.StatusBadGateway
-			blocked, isBlocked := errors.AsType[*blockedError](err)
-			switch {
-			case isBlocked:
-				status, reason = http.StatusForbidden, blocked.Error()
-			case errors.Is(err, errPrivate):
-				status, reason = http.StatusForbidden, err.Error()
-			case context.Cause(x.r.Context()) != nil:
-				reason = context.Cause(x.r.Context()).Error()
-			default:
-				reason = "the upstream failed: " + err.Error()
-			}
-			v.reason = reason
-			if status == http.StatusForbidden {
-				decision = sidecar.Deny
-			}
-			f := sidecar.Refusal{Reason: reason, Host: x.target.host}
-			if status == http.StatusBadGateway {
-				f.Error = "the gate could not reach the upstream"
-			} else if errors.Is(err, errPrivate) {
-				f.Allow = fmt.Sprintf("pipelock(private = [%q])", x.target.host)
-			}
-			w.Header().Set("Connection", "close")
-			f.Write(w, status)
-		},
-	}
-	defer func() {
-		if found := body.found.Load(); found != nil && decision == sidecar.Allow {
-			decision = sidecar.Warn
-			v.reason = strings.TrimPrefix(v.reason+"; "+*found, "; ")
-		}
-		ev := x.event(decision, status, v)
-		ev.BytesIn, ev.BytesOut = body.n.Load(), answer.n.Load()
-		x.gate.events.Audit(ev)
-	}()
-	proxy.ServeHTTP(answer, x.r)
 }

@@ -254,26 +254,6 @@ func (g *running) do(method, target string, header http.Header, body io.Reader) 
 	return res.StatusCode, string(b)
 }
 
-// world is an upstream with TLS for example.com. A nil handler answers with what
-// it got.
-func world(tb testing.TB, handler http.HandlerFunc) *httptest.Server {
-	tb.Helper()
-	if handler == nil {
-		handler = func(w http.ResponseWriter, r *http.Request) {
-			n, err := io.Copy(io.Discard, r.Body)
-			if err != nil {
-				return
-			}
-			_ = json.NewEncoder(w).Encode(map[string]any{"host": r.Host, "uri": r.RequestURI, "n": n, "trailer": r.Trailer})
-		}
-	}
-	u := httptest.NewUnstartedServer(handler)
-	u.Config.ErrorLog = discard()
-	u.StartTLS()
-	tb.Cleanup(u.Close)
-	return u
-}
-
 func allow(hosts ...string) []pipelock.Rule {
 	var out []pipelock.Rule
 	for _, h := range hosts {

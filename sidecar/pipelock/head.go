@@ -12,20 +12,6 @@ import (
 // A part is a piece of a request's head, and what it is called.
 type part struct{ where, text string }
 
-// scanHead looks through all of a request but its body.
-func (x *exchange) scanHead(v verdict) (where, rule string) {
-	for _, p := range x.head(v) {
-		f, ok, err := x.gate.scanner.Search([]byte(p.text), nil)
-		switch {
-		case ok:
-			return p.where, f.Rule
-		case err != nil: // made to be unreadable: there is no other reason
-			return p.where, err.Error()
-		}
-	}
-	return "", ""
-}
-
 // head returns what is read of a request's head.
 func (x *exchange) head(v verdict) []part {
 	u := x.r.URL

@@ -58,9 +58,7 @@ func start(ctx context.Context, o Options, inputs sidecar.Message, events *sidec
 	if g.ca, err = sidecar.LoadCA(inputs[InputCACert], inputs[InputCAKey]); err != nil {
 		return nil, err
 	}
-	if g.scanner, err = dlp.New(); err != nil {
-		return nil, err
-	}
+	g.scanner = soon(g.log)
 	s := &server{gate: g}
 	if err := s.Apply(inputs, inputs); err != nil {
 		return nil, err
@@ -70,6 +68,20 @@ func start(ctx context.Context, o Options, inputs sidecar.Message, events *sidec
 		return nil, fmt.Errorf("listening: %w", err)
 	}
 	return s, nil
+}
+
+// soon starts to make a scanner, and returns a function that waits for it.
+func soon(log *log.Logger) func() *dlp.Scanner {
+	made := make(chan *dlp.Scanner, 1)
+	get := sync.OnceValue(func() *dlp.Scanner { return <-made })
+	go func() {
+		s, err := dlp.New()
+		if err != nil { // gitleaks' rules are a part of this executable
+			log.Panic(err)
+		}
+		made <- s
+	}()
+	return get
 }
 
 func (s *server) listen(ctx context.Context, c Config) (err error) {
@@ -132,6 +144,10 @@ func (s *server) Serve(ctx context.Context) error {
 	defer cancel()
 	front := s.server(s.gate)
 	inner := s.server(http.HandlerFunc(s.gate.serveInner))
+	// A tunnel's TLS is ended before: what this server gets is plain.
+	inner.Protocols = new(http.Protocols)
+	inner.Protocols.SetHTTP1(true)
+	inner.Protocols.SetUnencryptedHTTP2(true)
 	inner.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
 		return context.WithValue(ctx, innerKey{}, c)
 	}

@@ -28,7 +28,7 @@ func TestStreamAtEveryCut(t *testing.T) {
 	before := strings.Repeat("x ", pipelock.HoldBack)
 	text := []byte(before + secret() + " and more")
 	for cut := len(before) - 1; cut <= len(text); cut += 9 {
-		out, blocked := pipelock.Stream(s, text[:cut], bytes.NewReader(text[cut:]))
+		out, blocked := pipelock.Stream(s, text[:cut], bytes.NewReader(text[cut:]), "")
 		if !blocked || bytes.Contains(out, []byte("gh"+"p_")) {
 			t.Errorf("cut at %d: blocked %t, and %d of %d bytes left", cut-len(before), blocked, len(out), len(before))
 		}
@@ -47,7 +47,7 @@ func FuzzScanSplit(f *testing.F) {
 			text := []byte(strings.Repeat(". ", int(pad)) + head + middle + tail)
 			at := min(int(cut), len(text))
 			_, whole := s.Find(text)
-			out, blocked := pipelock.Stream(s, text[:at], iotest.OneByteReader(bytes.NewReader(text[at:])))
+			out, blocked := pipelock.Stream(s, text[:at], iotest.OneByteReader(bytes.NewReader(text[at:])), "")
 			if whole && !blocked {
 				t.Errorf("found in the whole, not in the stream cut at %d: %q", at, text)
 			}

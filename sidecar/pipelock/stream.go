@@ -48,7 +48,9 @@ func (o *outgoing) Close() error { return o.closer.Close() }
 // counting counts what goes to the client, also over a hijacked connection.
 type counting struct {
 	http.ResponseWriter
-	n atomic.Int64
+	n    atomic.Int64
+	look *look                  // for what a WebSocket sends; nil for nothing
+	stop atomic.Pointer[string] // why that was ended
 }
 
 // Write implements io.Writer.
@@ -67,7 +69,11 @@ func (c *counting) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	return &countedConn{conn, &c.n}, rw, nil
+	counted := &countedConn{conn, &c.n}
+	if c.look != nil {
+		return newFrames(counted, c.look, &c.stop), rw, nil
+	}
+	return counted, rw, nil
 }
 
 type countedConn struct {

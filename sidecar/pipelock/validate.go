@@ -15,7 +15,7 @@ func (c *Config) Validate() error {
 	if c.Listen == "" || c.DNS == "" {
 		return fmt.Errorf("the gate needs listen and dns addresses")
 	}
-	if !slices.Contains([]string{"block", "warn", "off"}, c.DLP) {
+	if !slices.Contains(modes(), c.DLP) {
 		return fmt.Errorf("dlp is %q, not block, warn or off", c.DLP)
 	}
 	for _, r := range slices.Concat(c.Allow, c.Deny, c.Upstreams) {
@@ -23,10 +23,13 @@ func (c *Config) Validate() error {
 			return err
 		}
 	}
-	for _, h := range slices.Concat(c.Passthrough, c.Private) {
-		if canonical, err := sidecar.CanonicalPattern(h); err != nil || canonical != h {
-			return fmt.Errorf("%q is not a canonical host pattern", h)
+	for _, e := range c.DLPAllow {
+		if err := e.validate(); err != nil {
+			return err
 		}
+	}
+	if err := canonicalPatterns(slices.Concat(c.Passthrough, c.Private)); err != nil {
+		return err
 	}
 	if c.UpstreamProxy != "" {
 		if u, err := url.Parse(c.UpstreamProxy); err != nil || u.Scheme != "http" || u.Host == "" {
@@ -39,9 +42,37 @@ func (c *Config) Validate() error {
 	return c.validateAliases()
 }
 
+func canonicalPatterns(hosts []string) error {
+	for _, h := range hosts {
+		if canonical, err := sidecar.CanonicalPattern(h); err != nil || canonical != h {
+			return fmt.Errorf("%q is not a canonical host pattern", h)
+		}
+	}
+	return nil
+}
+
+// modes are the values of DLP.
+func modes() []string { return []string{"block", "warn", "off"} }
+
+func (e *Excuse) validate() error {
+	if e.Rule == "" {
+		return fmt.Errorf("%s: an excuse names no rule", e.Pos)
+	}
+	if canonical, err := sidecar.CanonicalPattern(e.Host); e.Host != "" && (err != nil || canonical != e.Host) {
+		return fmt.Errorf("%s: %q is not a canonical host pattern", e.Pos, e.Host)
+	}
+	if canonical, err := sidecar.CanonicalGlob(e.Path); e.Path != "" && (err != nil || canonical != e.Path) {
+		return fmt.Errorf("%s: %q is not a canonical path", e.Pos, e.Path)
+	}
+	return nil
+}
+
 func (r *Rule) validate() error {
 	if canonical, err := sidecar.CanonicalPattern(r.Host); err != nil || canonical != r.Host {
 		return fmt.Errorf("%s: %q is not a canonical host pattern", r.Pos, r.Host)
+	}
+	if r.DLP != "" && !slices.Contains(modes(), r.DLP) {
+		return fmt.Errorf("%s: dlp is %q, not block, warn or off", r.Pos, r.DLP)
 	}
 	for _, p := range r.Ports {
 		if p < 1 || p > 65535 {
