@@ -1,6 +1,7 @@
 package git
 
 import (
+	"context"
 	"io"
 	"net/http"
 	"time"
@@ -9,6 +10,8 @@ import (
 const (
 	// idle is how long a client may send nothing in the middle of a push.
 	idle = time.Minute
+	// longest is how long a client may take to send a push: others wait for it.
+	longest = 30 * time.Minute
 	// maxDrain is how much of a refused push is read on: git reads the answer only
 	// when it has sent all.
 	maxDrain = 4 << 30
@@ -20,7 +23,9 @@ const (
 // returns what was decided about the refs. An error instead is about a request
 // that is no push, and nothing has been answered then.
 func (r *Rules) Serve(w http.ResponseWriter, req *http.Request, ask Ask, forward func(*http.Request) bool) ([]Ref, error) {
-	body := &patient{body: req.Body, conn: http.NewResponseController(w)}
+	ctx, cancel := context.WithTimeout(req.Context(), longest)
+	defer cancel()
+	body := &patient{ctx: ctx, body: req.Body, conn: http.NewResponseController(w)}
 	defer body.done()
 	push, err := r.Open(req.Context(), body, req.Header.Get("Content-Encoding"), ask)
 	if err != nil {
@@ -50,12 +55,16 @@ func (r *Rules) Serve(w http.ResponseWriter, req *http.Request, ask Ask, forward
 
 // patient is a body that waits for its client, but not for ever.
 type patient struct {
+	ctx  context.Context // of the request
 	body io.Reader
 	conn *http.ResponseController
 }
 
 // Read implements io.Reader.
 func (p *patient) Read(b []byte) (int, error) {
+	if p.ctx.Err() != nil {
+		return 0, context.Cause(p.ctx)
+	}
 	_ = p.conn.SetReadDeadline(time.Now().Add(idle)) // what has no deadline has no connection that could stall
 	return p.body.Read(b)
 }
