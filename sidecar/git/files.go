@@ -81,7 +81,7 @@ func (j *judge) anchors(ctx context.Context) ([]oid, error) {
 	for _, c := range j.commands {
 		tip, _ := j.peel(c)
 		tips = append(tips, tip)
-		if !c.from.isZero() && !strings.HasPrefix(c.ref, "refs/tags/") {
+		if j.remote.heads[c.from] { // what it was is the client's word
 			out = append(out, c.from)
 		}
 	}

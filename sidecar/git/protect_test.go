@@ -1,6 +1,9 @@
 package git_test
 
 import (
+	"io"
+	"net/http"
+	"os/exec"
 	"strings"
 	"testing"
 
@@ -163,4 +166,34 @@ func TestProtectOldCommit(t *testing.T) {
 	w.refused([]string{"would not be as in the default branch", "rebase on the latest"}, "origin", "HEAD:refs/heads/agent/one")
 	w.git("rebase", "-q", "origin/main")
 	w.pushed("origin", "HEAD:refs/heads/agent/one")
+}
+
+// What a ref was is what the client says: that a commit was the branch is no
+// reason to take its protected files for good.
+func TestProtectLyingClient(t *testing.T) {
+	w := newWorld(t, guarded)
+	w.commit(".github/workflows/ci.yml", "on: push # evil\n")
+	w.git("push", "-q", w.direct, "HEAD:refs/pull/1/head")
+	evil := w.git("rev-parse", "HEAD")
+	id := w.commit("a", "1\n")
+	cmd := exec.CommandContext(t.Context(), "git", "pack-objects", "--revs", "--stdout", "-q")
+	cmd.Dir, cmd.Stdin = w.client, strings.NewReader(id+"\n^"+evil+"\n")
+	packed, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	body := command(evil, id, "refs/heads/agent/one", "report-status") + "0000" + string(packed)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, w.url+"/git-receive-pack", strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, err := io.ReadAll(res.Body)
+	_ = res.Body.Close()
+	if err != nil || !strings.Contains(string(answer), "ng refs/heads/agent/one bottle: .github/workflows/ci.yml, which is protected") {
+		t.Errorf("%v: %s", err, answer)
+	}
 }
