@@ -28,8 +28,8 @@ type scrubber struct {
 	skip [1 << 16]uint8
 	// ends are the patterns by the two bytes at the end of their windows.
 	ends map[uint16][][]byte
-	// first are the bytes that patterns begin with.
-	first [256]bool
+	// starts are the patterns by their first byte.
+	starts [256][][]byte
 }
 
 // newScrubber returns a scrubber for secrets in every form of encodings; nil if
@@ -60,7 +60,7 @@ func searcher(patterns [][]byte) *scrubber {
 	s := &scrubber{patterns: patterns, shortest: math.MaxInt, ends: map[uint16][][]byte{}}
 	for _, p := range patterns {
 		s.longest, s.shortest = max(s.longest, len(p)), min(s.shortest, len(p))
-		s.first[p[0]] = true
+		s.starts[p[0]] = append(s.starts[p[0]], p)
 	}
 	most := min(s.shortest-1, math.MaxUint8)
 	for i := range s.skip {
@@ -156,11 +156,8 @@ const kept = 7
 // back would stall a stream at every full stop, and they betray nothing.
 func (s *scrubber) tail(text []byte) int {
 	for i := max(len(text)-s.longest+1, 0); i < len(text); i++ {
-		if !s.first[text[i]] {
-			continue
-		}
 		rest := text[i:]
-		for _, p := range s.patterns {
+		for _, p := range s.starts[text[i]] {
 			if len(rest) < len(p) && len(rest) >= min(kept+1, len(p)/4) && bytes.HasPrefix(p, rest) {
 				return i
 			}
