@@ -147,10 +147,6 @@ func (s *scrubber) named(name string) bool {
 	return slices.ContainsFunc(s.patterns, func(p []byte) bool { return strings.Contains(name, strings.ToLower(string(p))) })
 }
 
-// kept is how many bytes of what was handed on are remembered: one less than tail
-// keeps back at least.
-const kept = 7
-
 // tail returns where the longest end of text begins that may be the beginning of
 // a secret, len(text) if there is none. A few bytes do not count: keeping them
 // back would stall a stream at every full stop, and they betray nothing.
@@ -158,7 +154,7 @@ func (s *scrubber) tail(text []byte) int {
 	for i := max(len(text)-s.longest+1, 0); i < len(text); i++ {
 		rest := text[i:]
 		for _, p := range s.starts[text[i]] {
-			if len(rest) < len(p) && len(rest) >= min(kept+1, len(p)/4) && bytes.HasPrefix(p, rest) {
+			if len(rest) < len(p) && len(rest) >= min(8, len(p)/4) && bytes.HasPrefix(p, rest) {
 				return i
 			}
 		}
@@ -170,7 +166,8 @@ func (s *scrubber) tail(text []byte) int {
 type stream struct {
 	*scrubber
 	// text is what arrived lately, as it arrived; its first sent bytes have been
-	// handed on and are remembered to recognise what they began.
+	// handed on and are remembered to recognise what they began, and what is kept
+	// back as the end of a secret that was found.
 	text []byte
 	sent int
 	out  []byte
@@ -183,7 +180,7 @@ func (s *stream) push(piece []byte) []byte {
 	out := s.masked()
 	hold := max(s.tail(s.text), s.sent)
 	out = out[:hold-s.sent]
-	keep := max(hold-kept, 0)
+	keep := max(hold-(s.longest-1), 0)
 	s.text = append(s.text[:0], s.text[keep:]...)
 	s.sent = hold - keep
 	return out
