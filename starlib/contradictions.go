@@ -79,7 +79,7 @@ func (l *lowering) checkInside(m *member, g *gate, p *proxy) error {
 
 // checkEnv refuses the variables by which a container finds the gate.
 func (m *member) checkEnv() error {
-	ours := gateEnv()
+	ours := gateEnv(false)
 	for _, k := range slices.Sorted(maps.Keys(m.op.Env)) {
 		if ours[k] != "" {
 			return m.errorf("for parameter \"env\": %s is set by bottle, so that the container finds the gate and trusts its certificates; leave it out", k)

@@ -113,11 +113,17 @@ const (
 )
 
 // gateEnv are the variables of a container behind a gate. The proxies stand in
-// both cases because curl reads http_proxy in lower case alone, others in upper.
-func gateEnv() map[string]string {
+// both cases because curl reads http_proxy in lower case alone, others in upper. With a
+// ticket the gate can lead what clients ask under an upstream's own name to the routes
+// of the agent that asks.
+func gateEnv(ticketed bool) map[string]string {
+	gate := gateURL
+	if ticketed {
+		gate = strings.Replace(gateURL, "://", "://"+sidecar.ClientAgent+":"+placeholder+"@", 1)
+	}
 	env := map[string]string{"NO_PROXY": "localhost,127.0.0.1,::1", "NODE_EXTRA_CA_CERTS": caFile, "DENO_CERT": caFile}
 	for _, k := range []string{"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"} {
-		env[k] = gateURL
+		env[k] = gate
 	}
 	for _, k := range []string{"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"} {
 		env[strings.ToLower(k)] = env[k]

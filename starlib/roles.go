@@ -159,7 +159,7 @@ func rolesOf(c *call, r *route) []string {
 		switch {
 		case env && (variable == "" || strings.Trim(variable, variableName) != ""):
 			c.wrong("roles", "%q is not the name of a variable", variable)
-		case env && gateEnv()[variable] != "":
+		case env && gateEnv(false)[variable] != "":
 			c.wrong("roles", "%s is set by bottle, so that the container finds the gate and trusts its certificates", variable)
 		case !env && !slices.Contains(roleNames(), name):
 			c.wrong("roles", "%q is not a role%s; there are %s and env:NAME", name, didYouMean(name, roleNames()), strings.Join(roleNames(), ", "))

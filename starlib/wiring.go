@@ -143,7 +143,7 @@ func (l *lowering) wire(m *member, c *plan.Container) {
 		}
 	}
 	if l.gateOf(m.net) != nil {
-		maps.Copy(wired, gateEnv())
+		maps.Copy(wired, gateEnv(c.Ticket != nil))
 		c.Files = append([]plan.File{
 			{Path: caFile, Mode: 0o444, Source: plan.Generated{Kind: plan.CACert, Name: m.net.name}},
 			{Path: bundleFile, Mode: 0o444, Source: plan.Generated{Kind: plan.CABundle, Name: m.net.name}},

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -41,12 +42,37 @@ func clients(t *testing.T, work string, args ...string) {
 		_, _ = io.WriteString(stdin, "\n")
 	}}
 	s.ran()
+	s.noTicket()
+}
+
+// noTicket looks for the agent's ticket, which it knows and said, in what is kept of
+// the launch.
+func (s *session) noTicket() {
+	s.t.Helper()
+	ticket := regexp.MustCompile("/~([0-9a-f]{64})/").FindStringSubmatch(s.out.String())
+	if ticket == nil {
+		return
+	}
+	for _, env := range s.cmd.Env {
+		if dir, ok := strings.CutPrefix(env, "XDG_STATE_HOME="); ok {
+			if out, err := exec.CommandContext(s.t.Context(), "grep", "-ro", ".\\{80\\}"+ticket[1], dir).CombinedOutput(); err == nil {
+				s.t.Errorf("the ticket is in the state directory: %.2000s", out)
+			}
+		}
+	}
+	if strings.Contains(s.err.String(), ticket[1]) {
+		s.t.Error("the ticket is in what bottle says")
+	}
 }
 
 // TestRealClients: git, npm, pip, cargo, go and curl, from Debian's packages, do
 // their work over the routes that their roles lead them to, and servers that demand
-// the key get it.
-func TestRealClients(t *testing.T) { clients(t, "clients.sh") }
+// the key get it. Once as the only kind of agent, once told from others by a ticket.
+func TestRealClients(t *testing.T) {
+	for _, ticket := range []string{"", "yes"} {
+		t.Run("ticket="+ticket, func(t *testing.T) { clients(t, "clients.sh", "--arg", "ticket="+ticket) })
+	}
+}
 
 // accessKey is the name of a key for AWS, which is no secret.
 const accessKey = "peer-access-key"

@@ -37,6 +37,16 @@ func (x *Alias) matches(path string) bool {
 	return ok && (rest == "" || rest[0] == '/')
 }
 
+// with leads the alias to the routes of the agent that has a ticket.
+func (x *Alias) with(ticket string) *Alias {
+	if ticket == "" || x.whole() {
+		return x
+	}
+	own := *x
+	own.Path = "/~" + ticket + x.Path
+	return &own
+}
+
 // rewrite sends out to the sidecar. Its path is canonical, as it was compared.
 func (x *Alias) rewrite(out *http.Request, path string) {
 	out.URL.Scheme, out.URL.Host, out.Host = "http", x.Sidecar, x.Sidecar

@@ -181,3 +181,50 @@ func TestAliasesAreChecked(t *testing.T) {
 		}
 	}
 }
+
+// TestAliasWithTicket: an agent that its cred-proxy tells from others reaches its own
+// routes under the upstream's name, and sees nothing of the ticket in what comes back.
+func TestAliasWithTicket(t *testing.T) {
+	g := run(t, helper(t), aliases, []string{"10.213.0.3"})
+	client := g.client(url.UserPassword("agent", "t1ck3t"))
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	for ask, want := range map[string]string{
+		"https://api.example/npm/x":           "/~t1ck3t/n/x",
+		"https://api.example/npm/private/x":   "/~t1ck3t/p/x",
+		"https://cred-proxy/~t1ck3t/n/x":      "/~t1ck3t/n/x",
+		"http://cred-proxy:9099/~t1ck3t/n/x":  "/~t1ck3t/n/x",
+		"https://api.example/npm/x?a=~t1ck3t": "/~t1ck3t/n/x?a=~t1ck3t",
+	} {
+		res, err := client.Get(ask) //nolint:noctx // of a test
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got map[string]string
+		if err := json.NewDecoder(res.Body).Decode(&got); err != nil || got["uri"] != want {
+			t.Errorf("%s arrives as %v, want %s; %v", ask, got, want, err)
+		}
+		_ = res.Body.Close()
+	}
+	for range 5 {
+		if e := g.wait("request"); strings.Contains(e["path"].(string), "t1ck3t") {
+			t.Errorf("the ticket is in the audit: %v", e)
+		}
+	}
+	res, err := client.Get("https://api.example/npm/private/moved") //nolint:noctx // of a test
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = res.Body.Close()
+	if got := res.Header.Get("Location"); got != "/npm/private/there?x=1" {
+		t.Errorf("it leads to %q", got)
+	}
+	for _, user := range []*url.Userinfo{
+		url.UserPassword("agent", ""), url.UserPassword("agent", "a/../b"), url.UserPassword("agent", "a b"), url.UserPassword("agent", strings.Repeat("x", 129)), url.UserPassword("other", "t1ck3t"),
+	} {
+		res, err := g.client(user).Get("https://api.example/npm/x") //nolint:noctx // of a test
+		if err == nil {
+			_ = res.Body.Close()
+			t.Errorf("%s: %s", user, res.Status)
+		}
+	}
+}

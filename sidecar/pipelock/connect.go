@@ -75,7 +75,7 @@ func (x *exchange) tunnel(conn *peeked) (reason string) {
 		return x.intercept(conn)
 	case x.target.port == 80:
 		x.target.scheme = "http"
-		x.gate.inner.push(&innerConn{Conn: conn, client: x.client, target: x.target})
+		x.gate.inner.push(&innerConn{Conn: conn, client: x.client, ticket: x.ticket, target: x.target})
 		return ""
 	}
 	return "what comes through the tunnel is not TLS, so nobody could read it"
@@ -103,7 +103,7 @@ func (x *exchange) intercept(conn *peeked) (reason string) {
 		}
 		return "the TLS handshake with the client failed (does it trust /run/bottle/ca.pem?): " + err.Error()
 	}
-	x.gate.inner.push(&innerConn{Conn: server, client: x.client, target: x.target})
+	x.gate.inner.push(&innerConn{Conn: server, client: x.client, ticket: x.ticket, target: x.target})
 	return ""
 }
 

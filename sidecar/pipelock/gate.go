@@ -2,9 +2,6 @@ package pipelock
 
 import (
 	"context"
-	"crypto/subtle"
-	"encoding/base64"
-	"errors"
 	"fmt"
 	"log"
 	"net"
@@ -80,8 +77,8 @@ func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	x := &exchange{gate: g, w: w, r: r, start: time.Now(), force: g.force.Load()}
-	client, err := g.client(r)
-	x.client = client
+	var err error
+	x.client, x.ticket, err = g.client(r)
 	if err != nil {
 		x.refuse(http.StatusProxyAuthRequired, verdict{reason: err.Error()})
 		return
@@ -114,23 +111,6 @@ func (x *exchange) aliased(host string) bool {
 	return err == nil && x.client == sidecar.ClientAgent && x.force.policy.alias(ask{target: t}) != nil
 }
 
-// client tells who asks: the cred-proxy, which knows a token, or the agent, which
-// knows none. A wrong token is neither.
-func (g *Gate) client(r *http.Request) (string, error) {
-	given := r.Header.Get("Proxy-Authorization")
-	if given == "" {
-		return sidecar.ClientAgent, nil
-	}
-	scheme, encoded, _ := strings.Cut(given, " ")
-	plain, err := base64.StdEncoding.DecodeString(strings.TrimSpace(encoded))
-	user, token, _ := strings.Cut(string(plain), ":")
-	if err != nil || !strings.EqualFold(scheme, "basic") || user != sidecar.ClientCredProxy || len(g.token) == 0 ||
-		subtle.ConstantTimeCompare([]byte(token), g.token) != 1 {
-		return sidecar.ClientAgent, errors.New("the gate knows no such client: agents do not authenticate to it")
-	}
-	return sidecar.ClientCredProxy, nil
-}
-
 // An exchange is one request on its way through the gate.
 type exchange struct {
 	gate   *Gate
@@ -139,6 +119,7 @@ type exchange struct {
 	start  time.Time
 	force  *inForce
 	client string
+	ticket string // of an agent that its cred-proxy tells from others
 	target target
 	host   string // as the client wrote it, while there is no target
 	look   *look  // nil where nothing is read
@@ -151,7 +132,7 @@ func (x *exchange) event(d sidecar.Decision, status int, v verdict) sidecar.Even
 		host = x.target.String()
 	}
 	return sidecar.Event{
-		Kind: sidecar.KindRequest, Time: x.start, Client: x.client, Method: x.r.Method, Host: host, Path: x.r.URL.EscapedPath(),
+		Kind: sidecar.KindRequest, Time: x.start, Client: x.client, Method: x.r.Method, Host: host, Path: x.shown(),
 		Status: status, Decision: d, Rule: v.pos(), Reason: v.reason, MS: time.Since(x.start).Milliseconds(),
 	}
 }

@@ -378,13 +378,15 @@ func TestProxyToken(t *testing.T) {
 	if code, err := get(known, http.Header{"X-Other": {secret()}}); code != 403 {
 		t.Error("a secret beside it:", code, err)
 	}
-	for _, user := range []*url.Userinfo{url.UserPassword("cred-proxy", token+"x"), url.UserPassword("cred-proxy", ""), url.UserPassword("agent", token)} {
+	for _, user := range []*url.Userinfo{url.UserPassword("cred-proxy", token+"x"), url.UserPassword("cred-proxy", ""), url.UserPassword("other", token), url.UserPassword("agent", "")} {
 		if code, err := get(user, nil); code != 0 || !strings.Contains(err, "Proxy Authentication Required") {
 			t.Error(user, code, err)
 		}
 	}
-	if code, err := get(nil, nil); code != 0 || !strings.Contains(err, "Forbidden") {
-		t.Error("the agent:", code, err)
+	for _, user := range []*url.Userinfo{nil, url.UserPassword("agent", token)} {
+		if code, err := get(user, nil); code != 0 || !strings.Contains(err, "Forbidden") {
+			t.Error("the agent:", user, code, err)
+		}
 	}
 }
 

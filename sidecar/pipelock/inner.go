@@ -11,6 +11,7 @@ import (
 type innerConn struct {
 	net.Conn
 	client string
+	ticket string
 	target target
 }
 
@@ -58,7 +59,7 @@ type innerKey struct{}
 // serveInner answers a request that came through an opened tunnel.
 func (g *Gate) serveInner(w http.ResponseWriter, r *http.Request) {
 	c, _ := r.Context().Value(innerKey{}).(*innerConn)
-	x := &exchange{gate: g, w: w, r: r, start: time.Now(), force: g.force.Load(), client: c.client, target: c.target}
+	x := &exchange{gate: g, w: w, r: r, start: time.Now(), force: g.force.Load(), client: c.client, ticket: c.ticket, target: c.target}
 	if r.URL.IsAbs() || r.Method == http.MethodConnect {
 		x.refuse(http.StatusBadRequest, verdict{reason: "a tunnel leads to one host and is no proxy"})
 		return

@@ -34,12 +34,12 @@ func (x *exchange) send(v verdict, body *outgoing) {
 				p.Out.Header.Del("Sec-Websocket-Extensions")
 			}
 			if v.alias != nil {
-				v.alias.rewrite(p.Out, x.path)
+				v.alias.with(x.ticket).rewrite(p.Out, x.path)
 			}
 		},
 		ModifyResponse: func(r *http.Response) error {
 			if status = r.StatusCode; v.alias != nil {
-				v.alias.back(r.Header)
+				v.alias.with(x.ticket).back(r.Header)
 			}
 			return nil
 		},
