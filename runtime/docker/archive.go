@@ -3,6 +3,7 @@ package docker
 import (
 	"archive/tar"
 	"bufio"
+	"cmp"
 	"compress/gzip"
 	"context"
 	"crypto/sha256"
@@ -19,7 +20,8 @@ import (
 )
 
 // The tags under which images that bottle makes are found again: a kind, then
-// the first 16 hex digits of the content's SHA-256.
+// the first 16 hex digits of the content's SHA-256. What bears the name is held
+// against all of it, see genuine.
 const (
 	sidecarTag = "bottle-sidecar"
 	rootfsTag  = "bottle-rootfs"
@@ -151,25 +153,38 @@ type readCloser struct {
 }
 
 // load finds the image of l, or hands it to the engine as an uncompressed archive
-// in the form of `docker save` (the Docker Image Specification, version 1.2).
+// in the form of `docker save` (the Docker Image Specification, version 1.2), and
+// returns its ID.
 func (e *Engine) load(ctx context.Context, n *plan.Node, tag, arch string, l layer, config ocispec.ImageConfig) (string, error) {
 	ref := tag + ":" + l.digest[:16]
-	if found, err := e.c.has(ctx, ref); err != nil || found {
-		return ref, err
+	id, other, err := e.c.genuine(ctx, ref, arch, l, config)
+	if err != nil || id != "" {
+		return id, err
+	}
+	if other != "" {
+		e.progress(n, "the engine calls another image %s: %s", ref, other)
 	}
 	e.progress(n, "loading %s, %d MB", ref, l.size/1e6)
+	if err := e.send(ctx, n, ref, arch, l, config); err != nil {
+		return "", fmt.Errorf("loading %s: %w", ref, err)
+	}
+	id, other, err = e.c.genuine(ctx, ref, arch, l, config)
+	if err == nil && id == "" {
+		err = fmt.Errorf("the engine took %s and has something else under that name: %s", ref, cmp.Or(other, "nothing"))
+	}
+	return id, err
+}
+
+func (e *Engine) send(ctx context.Context, n *plan.Node, ref, arch string, l layer, config ocispec.ImageConfig) error {
 	r, w := io.Pipe()
 	go func() { _ = w.CloseWithError(writeImage(w, ref, arch, l, config)) }()
 	defer r.Close() // ends the writer when the engine took less than all
 	resp, err := e.c.api.ImageLoad(ctx, r, client.ImageLoadWithQuiet(true))
 	if err != nil {
-		return "", err
+		return err
 	}
 	defer resp.Body.Close()
-	if err := e.follow(n, resp.Body); err != nil {
-		return "", fmt.Errorf("loading %s: %w", ref, err)
-	}
-	return ref, nil
+	return e.follow(n, resp.Body)
 }
 
 func writeImage(w io.Writer, ref, arch string, l layer, config ocispec.ImageConfig) error {

@@ -46,10 +46,12 @@ func (e *Engine) createContainer(ctx context.Context, n *plan.Node, op plan.Cont
 		// The first network may still be in the making: the engine looks it up
 		// when the container starts.
 		first := e.name(op.Networks[0].Network)
+		at, err := e.endpoint(op.Networks[0])
+		if err != nil {
+			return err
+		}
 		host.NetworkMode = container.NetworkMode(first)
-		nets = &network.NetworkingConfig{EndpointsConfig: map[string]*network.EndpointSettings{
-			first: {Aliases: op.Networks[0].Aliases},
-		}}
+		nets = &network.NetworkingConfig{EndpointsConfig: map[string]*network.EndpointSettings{first: at}}
 	}
 	made, err := e.c.api.ContainerCreate(ctx, config, host, nets, nil, e.name(n.ID))
 	if cerrdefs.IsConflict(err) {

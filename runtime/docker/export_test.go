@@ -5,6 +5,8 @@ import (
 	"net"
 
 	"github.com/docker/docker/api/types"
+	"github.com/docker/docker/api/types/image"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/bottle-run/bottle/runtime/plan"
 )
@@ -36,4 +38,9 @@ func Recall(cache, path string, measured func() string) (digest string, err erro
 // RefuseMount says why a launch with a journal must not mount path.
 func RefuseMount(journal, path string) error {
 	return new(Client).Launch(Launch{Journal: journal}).refuseMount(path)
+}
+
+// Differs says in what an image is not the one of a layer with the digest.
+func Differs(found image.InspectResponse, arch, digest string, config ocispec.ImageConfig) (string, error) {
+	return differs(found, arch, layer{digest: digest}, config)
 }

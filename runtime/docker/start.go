@@ -67,24 +67,34 @@ func (e *Engine) containerOf(id plan.ID) (*plan.Node, plan.Container, error) {
 }
 
 // connect puts the container on its i-th network. The first one was given at the
-// creation, which takes no address that depends on a subnet, and no second
-// network at API 1.41.
+// creation, which takes no second network at API 1.41.
 func (e *Engine) connect(ctx context.Context, name string, i int, ep plan.Endpoint) error {
 	if i == 0 {
 		return nil
 	}
-	settings := &network.EndpointSettings{Aliases: ep.Aliases}
-	if ep.Host != 0 {
-		addr, err := e.address(plan.Address{Network: ep.Network, Host: ep.Host})
-		if err != nil {
-			return err
-		}
-		settings.IPAMConfig = &network.EndpointIPAMConfig{IPv4Address: addr.String()}
+	settings, err := e.endpoint(ep)
+	if err != nil {
+		return err
 	}
 	if err := e.c.api.NetworkConnect(ctx, e.name(ep.Network), name, settings); err != nil {
 		return fmt.Errorf("connecting to %s: %w", ep.Network, err)
 	}
 	return nil
+}
+
+// endpoint is ep in the engine's words. A fixed address is known once the network
+// is made.
+func (e *Engine) endpoint(ep plan.Endpoint) (*network.EndpointSettings, error) {
+	settings := &network.EndpointSettings{Aliases: ep.Aliases}
+	if ep.Host == 0 {
+		return settings, nil
+	}
+	addr, err := e.address(plan.Address{Network: ep.Network, Host: ep.Host})
+	if err != nil {
+		return nil, fmt.Errorf("a fixed address: %w", err)
+	}
+	settings.IPAMConfig = &network.EndpointIPAMConfig{IPv4Address: addr.String()}
+	return settings, nil
 }
 
 // ready waits for the sign of readiness, or for the end of the container.

@@ -126,6 +126,7 @@ type Endpoint struct {
 	// Aliases are names by which others on the network resolve the container.
 	Aliases []string `json:"aliases,omitempty"`
 	// Host fixes the address: the n-th of the subnet. Zero lets the engine pick.
+	// On its first network it makes the container depend on the network.
 	Host int `json:"host,omitempty"`
 }
 
