@@ -78,6 +78,14 @@ agent(p, entrypoint = e, command = ["hold"])
 			files: map[string]string{"broken/Dockerfile": "FROM scratch\nCOPY none /none\n"},
 		},
 		{
+			name: "builds with arguments", intent: "two images of one directory are two images",
+			script: `
+[agent(image_build("who", args = {"user": u}), name = "a" + u, command = ["whoami"]) for u in ["1001", "1002"]]
+`,
+			out:   []string{"a1001 | uid 1001", "a1002 | uid 1002"},
+			files: map[string]string{"who/Dockerfile": "FROM scratch\nCOPY prober /prober\nARG user\nUSER $user\nENTRYPOINT [\"/prober\"]\n"},
+		},
+		{
 			name: "memory", intent: "an agent that takes more memory than it may is ended",
 			script: `agent(p, entrypoint = e, command = ["eat", "200"], memory = "64m")`,
 			status: 137,
@@ -142,20 +150,29 @@ func TestShapes(t *testing.T) {
 	})
 }
 
-// fill writes the files of a shape; a directory with a Dockerfile gets the prober.
+// fill writes the files of a shape; a directory with a Dockerfile gets the prober, and
+// what the engine builds of it goes with the test.
 func (s stage) fill(t *testing.T, files map[string]string) {
 	t.Helper()
 	exe, err := buildProber()
 	if err != nil {
 		t.Fatal(err)
 	}
+	label := "bottle-test=" + strings.TrimPrefix(s.image, "bottle-rootfs:")
+	if len(files) > 0 {
+		t.Cleanup(func() {
+			remove := "docker images -aq --filter label=" + label + " | xargs -r docker rmi -f"
+			_ = exec.Command("sh", "-c", remove).Run() //nolint:noctx // also after the test's end
+		})
+	}
 	for name, text := range files {
+		text = strings.Replace(text, "FROM scratch\n", "FROM scratch\nLABEL "+label+"\n", 1)
 		dir := filepath.Join(s.dir, filepath.Dir(name))
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			t.Fatal(err)
 		}
 		for file, data := range map[string][]byte{filepath.Base(name): []byte(text), "prober": exe} {
-			if err := os.WriteFile(filepath.Join(dir, file), data, 0o700); err != nil {
+			if err := os.WriteFile(filepath.Join(dir, file), data, 0o755); err != nil {
 				t.Fatal(err)
 			}
 		}

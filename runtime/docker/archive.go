@@ -184,7 +184,8 @@ func (e *Engine) send(ctx context.Context, n *plan.Node, ref, arch string, l lay
 		return err
 	}
 	defer resp.Body.Close()
-	return e.follow(n, resp.Body)
+	_, err = e.follow(n, resp.Body)
+	return err
 }
 
 func writeImage(w io.Writer, ref, arch string, l layer, config ocispec.ImageConfig) error {

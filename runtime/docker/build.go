@@ -1,9 +1,11 @@
 package docker
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -40,8 +42,10 @@ func (e *Engine) build(ctx context.Context, n *plan.Node, op plan.ImageBuild) (s
 	for k, v := range op.Args {
 		args[k] = &v
 	}
-	sum := sha256.Sum256([]byte(dir + "\x00" + op.Dockerfile))
-	tag := "bottle-build:" + hex.EncodeToString(sum[:6])
+	tag, err := buildTag(dir, op)
+	if err != nil {
+		return "", err
+	}
 	resp, err := e.c.api.ImageBuild(ctx, context, build.ImageBuildOptions{
 		Tags: []string{tag}, Dockerfile: op.Dockerfile, BuildArgs: args, Remove: true, ForceRemove: true,
 		Labels: map[string]string{LabelImage: "build"},
@@ -50,7 +54,18 @@ func (e *Engine) build(ctx context.Context, n *plan.Node, op plan.ImageBuild) (s
 		return "", err
 	}
 	defer resp.Body.Close()
-	return tag, e.follow(n, resp.Body)
+	// By now the tag may be on what another launch made of the same files.
+	id, err := e.follow(n, resp.Body)
+	return cmp.Or(id, tag), err
+}
+
+// buildTag names what is built of a directory in one way: the next build of it takes
+// the name over.
+func buildTag(dir string, op plan.ImageBuild) (string, error) {
+	op.Context = dir
+	b, err := json.Marshal(op)
+	sum := sha256.Sum256(b)
+	return "bottle-build:" + hex.EncodeToString(sum[:6]), err
 }
 
 func ignorePatterns(dir string) ([]string, error) {

@@ -71,22 +71,28 @@ func (e *Engine) pull(ctx context.Context, n *plan.Node, ref string) error {
 		return err
 	}
 	defer body.Close()
-	return e.follow(n, body)
+	_, err = e.follow(n, body)
+	return err
 }
 
 // follow reads the engine's progress messages to their end, which is when the
-// work is done, and returns the error among them.
-func (e *Engine) follow(n *plan.Node, body io.Reader) error {
+// work is done, and returns the error among them, or the ID of the image that was
+// built.
+func (e *Engine) follow(n *plan.Node, body io.Reader) (id string, err error) {
 	layers := map[string]*jsonmessage.JSONProgress{}
 	for dec := json.NewDecoder(body); ; {
 		var m jsonmessage.JSONMessage
 		if err := dec.Decode(&m); errors.Is(err, io.EOF) {
-			return nil
+			return id, nil
 		} else if err != nil {
-			return err
+			return "", err
 		}
 		if m.Error != nil {
-			return m.Error
+			return "", m.Error
+		}
+		var built struct{ ID string }
+		if m.Aux != nil && json.Unmarshal(*m.Aux, &built) == nil && built.ID != "" {
+			id = built.ID
 		}
 		if m.Progress != nil && m.ID != "" && m.Progress.Total > 0 && m.Status == "Downloading" {
 			layers[m.ID] = m.Progress
