@@ -69,6 +69,10 @@ func ruleOf(c *call) pipelock.Rule {
 	if slices.Equal(r.Ports, []int{80, 443}) {
 		r.Ports = nil // which means the same
 	}
+	if c.given("dlp") {
+		r.DLP = c.oneOf("dlp", "", "block", "warn", "off")
+	}
+	boundsOf(c, &r)
 	return r
 }
 
@@ -76,16 +80,20 @@ func ruleOf(c *call) pipelock.Rule {
 func (c *call) globs(param string) []string {
 	var out []string
 	for _, p := range c.strs(param) {
-		glob, err := sidecar.CanonicalGlob(p)
-		switch {
-		case err != nil && !strings.HasPrefix(p, "/"):
-			c.wrong(param, "%q does not begin with a slash; write %q", p, "/"+p)
-		case err != nil:
-			c.wrong(param, "%v", err)
-		}
-		out = append(out, glob)
+		out = append(out, c.glob(param, p))
 	}
 	return out
+}
+
+func (c *call) glob(param, p string) string {
+	glob, err := sidecar.CanonicalGlob(p)
+	switch {
+	case err != nil && !strings.HasPrefix(p, "/"):
+		c.wrong(param, "%q does not begin with a slash; write %q", p, "/"+p)
+	case err != nil:
+		c.wrong(param, "%v", err)
+	}
+	return glob
 }
 
 // certificates reads PEM files and returns them joined.

@@ -197,7 +197,7 @@ func pipelockBuiltin(c *call) (starlark.Value, error) {
 	g := &gate{net: c.network(), hosts: c.addresses("hosts"), pos: c.pos, via: c.via}
 	g.config = pipelock.Config{
 		Listen: ":" + strconv.Itoa(gatePort), DNS: ":53", DLP: c.oneOf("dlp", "block", "block", "warn", "off"),
-		Allow: c.rules("allow"), Deny: c.rules("deny"),
+		Allow: c.rules("allow"), Deny: c.denials("deny"), DLPAllow: c.excuses("dlp_allow"),
 		Passthrough: c.hosts("passthrough"), Private: c.hosts("private"),
 		Trust: c.certificates("trust"), UpstreamProxy: c.upstreamProxy("upstream_proxy"),
 	}

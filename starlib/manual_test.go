@@ -64,7 +64,7 @@ func TestTable(t *testing.T) {
 	}
 	for _, want := range []string{
 		"network", "cred_proxy", "route", "bearer", "token", "basic", "header", "query", "sigv4", "registry",
-		"secret.env", "secret.file", "secret.command", "secret.keyring", "secret.prompt", "secret.oauth", "pipelock", "rule",
+		"secret.env", "secret.file", "secret.command", "secret.keyring", "secret.prompt", "secret.oauth", "pipelock", "rule", "tcp", "excuse",
 		"agent", "service", "image", "image_build", "image_rootfs", "mount", "volume", "tmpfs", "file", "param", "cred_proxy().url",
 	} {
 		if !slices.Contains(names, want) {
@@ -83,12 +83,12 @@ func TestDefaults(t *testing.T) {
 		"sigv4":          `access_key = secret.env("A"), secret = secret.env("B"), region = "r", service = "s"`,
 		"secret.keyring": `service = "s", user = "u"`, "secret.prompt": `label = "l"`,
 		"secret.oauth":   `token_url = "https://a.com/token", refresh_token = secret.env("A"), client_id = "c"`,
-		"secret.command": `argv = ["a"]`, "rule": `host = "a.com"`, "agent": `image = "i"`, "service": `name = "s", image = "i"`,
+		"secret.command": `argv = ["a"]`, "rule": `host = "a.com"`, "tcp": `host = "a.com", port = 22`, "excuse": `rule = "jwt"`, "agent": `image = "i"`, "service": `name = "s", image = "i"`,
 		"image": `ref = "i"`, "image_build": `context = "."`, "image_rootfs": `tar = "a.tar"`, "mount": `source = ".", target = "/w"`,
 		"volume": `target = "/w"`, "tmpfs": `target = "/w"`, "file": `path = "/f", content = "x"`, "param": `name = "p", default = "x"`,
 	}
 	wrap := map[string]string{ // so that what it returns is in the plan
-		"route": `cred_proxy([%s])`, "rule": `pipelock([%s])`, "file": `service("x", "i", files = [%s])`,
+		"route": `cred_proxy([%s])`, "rule": `pipelock([%s])`, "tcp": `pipelock([%s])`, "excuse": `pipelock(dlp_allow = [%s])`, "file": `service("x", "i", files = [%s])`,
 		"mount": `service("x", "i", mounts = [%s])`, "volume": `service("x", "i", mounts = [%s])`, "tmpfs": `service("x", "i", mounts = [%s])`,
 		"image": `service("x", %s)`, "image_build": `service("x", %s)`, "image_rootfs": `service("x", %s)`, "param": `service(%s, "i")`,
 		"secret.command": `cred_proxy([route("/a/", "https://a.com", bearer(%s))])`,

@@ -55,11 +55,44 @@ func topology() []*Builtin {
 				{Name: "paths", Type: "list of strings", Default: "[]", Keyword: true, Doc: `the only paths let through: "*" is one segment, "**" any number`},
 				{Name: "ports", Type: "list of ints", Default: "[80, 443]", Keyword: true, Doc: "the ports"},
 				{Name: "max_body", Type: "size", Default: "None", Keyword: true, Doc: "the largest request body"},
+				option("dlp", "string", "None", "what happens to secrets in these requests: \"block\", \"warn\" or \"off\"; by default what the gate's dlp says"),
+				option("rate", "string", "None", `how many requests may be sent in a time: "10/s", "60/m", "100/15m"`),
+				option("bytes", "size", "None", "how much may be sent and answered, together"),
+				option("for_", "duration", "None", "how long the rule lasts from the time that it comes into force"),
+				option("uses", "int", "None", "how many requests may be sent before the rule ends"),
 			},
 			call: func(c *call) (starlark.Value, error) {
 				r := ruleOf(c)
 				return &opaque[pipelock.Rule]{v: r, typ: "rule", text: "rule(" + strconv.Quote(r.Host) + ")"}, nil
 			},
+		},
+		{
+			Name: "tcp",
+			Doc:  "Describes a port of a host for other protocols than HTTP, a database's or that of SSH. The agent reaches it by CONNECT through the gate, which reads nothing of it.",
+			Params: []Arg{
+				{Name: "host", Type: "string", Doc: `a name, or "*.name"`},
+				{Name: "port", Type: "int", Doc: "the port"},
+				option("rate", "string", "None", `how many connections may be made in a time: "10/s", "60/m"`),
+				option("bytes", "size", "None", "how much may be sent and received, together"),
+				option("for_", "duration", "None", "how long the rule lasts from the time that it comes into force"),
+				option("uses", "int", "None", "how many connections may be made before the rule ends"),
+			},
+			call: func(c *call) (starlark.Value, error) {
+				r := pipelock.Rule{Host: c.host("host", c.str("host", "")), Ports: []int{int(c.integer("port", 0, 1, 65535))}, TCP: true, Pos: c.pos.String()}
+				boundsOf(c, &r)
+				return &opaque[pipelock.Rule]{v: r, typ: "rule", text: "tcp(" + strconv.Quote(r.Host) + ")"}, nil
+			},
+		},
+		{
+			Name: "excuse",
+			Doc:  "Says that what a rule of gitleaks finds in what leaves is no secret, for dlp_allow. A refusal tells rule and hash.",
+			Params: []Arg{
+				{Name: "rule", Type: "string", Doc: `the name of the rule, "generic-api-key"`},
+				option("host", "string", "None", "the only host it may go to"),
+				option("path", "string", "None", `the only paths: "*" is one segment, "**" any number`),
+				option("hash", "string", "None", "the hash of the only value"),
+			},
+			call: excuseBuiltin,
 		},
 		{
 			Name: "agent", Declares: true,
@@ -95,6 +128,7 @@ func topology() []*Builtin {
 func gateArgs() []Arg {
 	return []Arg{
 		{Name: "dlp", Type: "string", Default: `"block"`, Keyword: true, Doc: `what happens when a secret is about to leave: "block", "warn" or "off"`},
+		option("dlp_allow", "list of excuses", "[]", "what looks like a secret and is none: excuse(…)"),
 		{Name: "passthrough", Type: "list of hosts", Default: "[]", Keyword: true, Doc: "allowed hosts whose TLS is not opened, for clients that pin certificates; nothing that goes there is read"},
 		{Name: "private", Type: "list of hosts", Default: "[]", Keyword: true, Doc: "hosts that may resolve to private addresses"},
 		{Name: "trust", Type: "list of strings", Default: "[]", Keyword: true, Doc: "PEM files with further certificate authorities of upstreams, relative to the launch script"},

@@ -83,7 +83,7 @@ func limited(r Rule, a, b []Rule) bool {
 		return false
 	}
 	return slices.ContainsFunc(slices.Concat(a, b), func(x Rule) bool {
-		return (x.MaxBody > 0 || x.DLP != r.DLP) && !sameRule(x, r) && overlap(x.Host, r.Host)
+		return (x.MaxBody > 0 || !sameBounds(x, r)) && !sameRule(x, r) && overlap(x.Host, r.Host)
 	})
 }
 
@@ -98,8 +98,13 @@ func sameRule(a, b Rule) bool {
 // within reports whether a lets through nothing that b does not.
 func within(a, b Rule) bool {
 	return a.Host == b.Host && narrower(ports(a), ports(b)) && narrower(a.Methods, b.Methods) && narrower(a.Paths, b.Paths) &&
-		a.DLP == b.DLP && (b.MaxBody == 0 || a.MaxBody > 0 && a.MaxBody <= b.MaxBody) &&
+		sameBounds(a, b) && (b.MaxBody == 0 || a.MaxBody > 0 && a.MaxBody <= b.MaxBody) &&
 		subset(a.Credentials, b.Credentials) && subset(a.Parameters, b.Parameters)
+}
+
+// sameBounds reports whether a and b let through as much, and read it alike.
+func sameBounds(a, b Rule) bool {
+	return a.DLP == b.DLP && a.TCP == b.TCP && reflect.DeepEqual(a.Rate, b.Rate) && a.Bytes == b.Bytes && a.For == b.For && a.Uses == b.Uses
 }
 
 func ports(r Rule) []int {

@@ -64,6 +64,15 @@ type Rule struct {
 	// DLP is "block", "warn" or "off" for requests that the rule lets through; empty
 	// for the configuration's.
 	DLP string `json:"dlp,omitempty"`
+	// TCP rules let whole tunnels through, whatever is in them, and no HTTP requests.
+	TCP bool `json:"tcp,omitempty"`
+	// Rate, Bytes (both directions together), For (seconds since the rule came in
+	// force) and Uses (requests and tunnels) bound what the rule lets through; 0 is no
+	// bound. Only in Allow.
+	Rate  *Rate `json:"rate,omitempty"`
+	Bytes int64 `json:"bytes,omitempty"`
+	For   int64 `json:"for,omitempty"`
+	Uses  int64 `json:"uses,omitempty"`
 	// Credentials are the headers that the credentials of routes are injected in,
 	// and Parameters those of the query, which are not scanned for secrets. Only in
 	// Upstreams, where they hold for the host: several routes may lead there.

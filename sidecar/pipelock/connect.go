@@ -51,6 +51,14 @@ func (x *exchange) connect() {
 		_ = conn.Close()
 		return
 	}
+	if v.rule != nil && v.rule.TCP {
+		// Some servers speak first: there may be nothing to look at.
+		if reason := x.through(&peeked{Conn: conn, r: rw.Reader}, nil); reason != "" {
+			_ = conn.Close()
+			x.gate.events.Audit(x.event(sidecar.Deny, http.StatusOK, verdict{rule: v.rule, reason: reason}))
+		}
+		return
+	}
 	if reason := x.tunnel(&peeked{Conn: conn, r: rw.Reader}); reason != "" {
 		_ = conn.Close()
 		x.gate.events.Audit(x.event(sidecar.Deny, http.StatusOK, verdict{rule: v.rule, reason: reason}))
@@ -143,19 +151,31 @@ func (x *exchange) passthrough(conn *peeked) (reason string) {
 	if err := x.checkSNI(name, false); err != nil {
 		return err.Error()
 	}
+	return x.through(conn, tape.read)
+}
+
+// through relays a tunnel that nobody reads, from head on.
+func (x *exchange) through(conn net.Conn, head []byte) (reason string) {
 	a := ask{client: x.client, target: x.target, blind: true}
 	v := x.force.policy.decide(a)
 	if !v.ok {
 		return v.reason
 	}
+	grant := x.force.grant(v)
+	if err := grant.spend(x.start); err != nil {
+		return err.Error()
+	}
 	ctx, done := x.gate.follow(context.Background(), a)
 	defer done()
+	ctx, cancel := grant.until(ctx)
+	defer cancel()
 	up, err := x.force.ways[x.client].tunnel(ctx, x.target.String())
 	if err != nil {
 		return err.Error()
 	}
 	defer context.AfterFunc(ctx, func() { _ = conn.Close(); _ = up.Close() })()
-	in, out := relay(conn, up, tape.read)
+	_ = grant.add(len(head)) // too much already ends with the next bytes
+	in, out := relay(&metered{conn, grant}, up, head)
 	ev := x.event(sidecar.Allow, http.StatusOK, v)
 	ev.BytesIn, ev.BytesOut = in, out
 	x.gate.events.Audit(ev)

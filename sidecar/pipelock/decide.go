@@ -147,9 +147,11 @@ func (r *Rule) refuses(a ask) string {
 		ports = []int{80, 443}
 	}
 	switch {
+	case r.TCP && (a.method != "" || a.client != sidecar.ClientAgent):
+		return fmt.Sprintf("port %d of %s is allowed for tunnels of other protocols than HTTP", a.target.port, a.target.host)
 	case !slices.Contains(ports, a.target.port):
 		return fmt.Sprintf("port %d of %s is not allowed", a.target.port, a.target.host)
-	case a.blind && (!r.whole() || r.MaxBody > 0):
+	case !r.TCP && a.blind && (!r.whole() || r.MaxBody > 0):
 		return fmt.Sprintf("%s is allowed for some requests only, and its tunnel is passed through unread", a.target.host)
 	case a.method == "":
 		return ""

@@ -39,6 +39,7 @@ type Gate struct {
 type inForce struct {
 	policy *policy
 	ways   map[string]*way // by the kind of client
+	grants map[string]*grant
 }
 
 func (f *inForce) close() {
@@ -59,6 +60,11 @@ func (g *Gate) apply(c Config) error {
 			return err
 		}
 	}
+	var before map[string]*grant
+	if old := g.force.Load(); old != nil {
+		before = old.grants
+	}
+	next.grants = p.grants(before, time.Now())
 	if old := g.force.Swap(next); old != nil {
 		old.close()
 	}
@@ -123,6 +129,7 @@ type exchange struct {
 	target target
 	host   string // as the client wrote it, while there is no target
 	look   *look  // nil where nothing is read
+	grant  *grant // nil where nothing is counted
 	path   string // canonical, once it is decided about
 }
 
@@ -198,8 +205,15 @@ func (x *exchange) forward() {
 		x.refuse(http.StatusForbidden, verdict{rule: v.rule, reason: fmt.Sprintf("the body is longer than the %d bytes allowed", v.rule.MaxBody)})
 		return
 	}
+	x.grant = x.force.grant(v)
+	if err := x.grant.spend(x.start); err != nil {
+		x.refuseSpent(v, err)
+		return
+	}
 	ctx, done := x.gate.follow(x.r.Context(), a)
 	defer done()
+	ctx, cancel := x.grant.until(ctx)
+	defer cancel()
 	x.r = x.r.WithContext(ctx)
 	x.path = a.path
 	body, err := x.read(v)

@@ -95,7 +95,7 @@ type running struct {
 func run(tb testing.TB, u *httptest.Server, c pipelock.Config, answers ...[]string) *running {
 	tb.Helper()
 	if u != nil && u.Certificate() != nil {
-		c.Trust = string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: u.Certificate().Raw}))
+		c.Trust = trust(u)
 	}
 	cert, key, err := sidecar.NewCA("test")
 	if err != nil {
@@ -141,6 +141,10 @@ func run(tb testing.TB, u *httptest.Server, c pipelock.Config, answers ...[]stri
 }
 
 // encoded is c with what every test leaves out.
+func trust(u *httptest.Server) string {
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: u.Certificate().Raw}))
+}
+
 func encoded(tb testing.TB, c pipelock.Config) []byte {
 	tb.Helper()
 	c.Listen, c.DNS = "127.0.0.1:0", "127.0.0.1:0"

@@ -13,9 +13,9 @@ import (
 
 // send hands the request to the upstream and its answer to the client.
 func (x *exchange) send(v verdict, body *outgoing) {
-	x.r.Body = body
+	body.grant, x.r.Body = x.grant, body
 	x.r.Trailer = nil // nobody read it
-	answer := &counting{ResponseWriter: x.w, look: x.look}
+	answer := &counting{ResponseWriter: x.w, look: x.look, grant: x.grant}
 	decision := sidecar.Allow
 	status := 0
 	proxy := &httputil.ReverseProxy{
@@ -43,8 +43,8 @@ func (x *exchange) send(v verdict, body *outgoing) {
 			}
 			return nil
 		},
-		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) {
-			status, v.reason = x.failed(w, err)
+		ErrorHandler: func(_ http.ResponseWriter, _ *http.Request, err error) {
+			status, v.reason = x.failed(err)
 			if status == http.StatusForbidden {
 				decision = sidecar.Deny
 			}
@@ -66,10 +66,13 @@ func (x *exchange) send(v verdict, body *outgoing) {
 }
 
 // failed answers a request that could not be sent, or not to its end.
-func (x *exchange) failed(w http.ResponseWriter, err error) (status int, reason string) {
+func (x *exchange) failed(err error) (status int, reason string) {
 	status = http.StatusBadGateway
 	blocked, isBlocked := errors.AsType[*blockedError](err)
+	spent, isSpent := errors.AsType[*exhausted](err)
 	switch {
+	case isSpent:
+		status, reason = http.StatusForbidden, spent.Error()
 	case isBlocked:
 		status, reason = http.StatusForbidden, blocked.Error()
 	case errors.Is(err, errPrivate):
@@ -85,7 +88,7 @@ func (x *exchange) failed(w http.ResponseWriter, err error) (status int, reason 
 	} else if errors.Is(err, errPrivate) {
 		f.Allow = fmt.Sprintf("pipelock(private = [%q])", x.target.host)
 	}
-	w.Header().Set("Connection", "close")
-	f.Write(w, status)
+	x.w.Header().Set("Connection", "close")
+	f.Write(x.w, status) // the refusal itself does not count
 	return status, reason
 }

@@ -32,6 +32,7 @@ type outgoing struct {
 	io.Reader
 	closer io.Closer
 	n      atomic.Int64
+	grant  *grant
 	found  atomic.Pointer[string] // a remark about it; may come while it leaves
 }
 
@@ -39,6 +40,9 @@ type outgoing struct {
 func (o *outgoing) Read(p []byte) (int, error) {
 	n, err := o.Reader.Read(p)
 	o.n.Add(int64(n))
+	if over := o.grant.add(n); over != nil {
+		return 0, over
+	}
 	return n, err
 }
 
@@ -48,13 +52,17 @@ func (o *outgoing) Close() error { return o.closer.Close() }
 // counting counts what goes to the client, also over a hijacked connection.
 type counting struct {
 	http.ResponseWriter
-	n    atomic.Int64
-	look *look                  // for what a WebSocket sends; nil for nothing
-	stop atomic.Pointer[string] // why that was ended
+	n     atomic.Int64
+	grant *grant
+	look  *look                  // for what a WebSocket sends; nil for nothing
+	stop  atomic.Pointer[string] // why that was ended
 }
 
 // Write implements io.Writer.
 func (c *counting) Write(p []byte) (int, error) {
+	if over := c.grant.add(len(p)); over != nil {
+		return 0, over
+	}
 	n, err := c.ResponseWriter.Write(p)
 	c.n.Add(int64(n))
 	return n, err
@@ -69,11 +77,11 @@ func (c *counting) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	counted := &countedConn{conn, &c.n}
+	conn = &metered{&countedConn{conn, &c.n}, c.grant}
 	if c.look != nil {
-		return newFrames(counted, c.look, &c.stop), rw, nil
+		conn = newFrames(conn, c.look, &c.stop)
 	}
-	return counted, rw, nil
+	return conn, rw, nil
 }
 
 type countedConn struct {

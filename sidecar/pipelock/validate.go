@@ -74,6 +74,9 @@ func (r *Rule) validate() error {
 	if r.DLP != "" && !slices.Contains(modes(), r.DLP) {
 		return fmt.Errorf("%s: dlp is %q, not block, warn or off", r.Pos, r.DLP)
 	}
+	if err := r.validateBounds(); err != nil {
+		return err
+	}
 	for _, p := range r.Ports {
 		if p < 1 || p > 65535 {
 			return fmt.Errorf("%s: %d is not a port", r.Pos, p)
@@ -83,6 +86,16 @@ func (r *Rule) validate() error {
 		if canonical, err := sidecar.CanonicalGlob(p); err != nil || canonical != p {
 			return fmt.Errorf("%s: %q is not a canonical path", r.Pos, p)
 		}
+	}
+	return nil
+}
+
+func (r *Rule) validateBounds() error {
+	if r.TCP && (len(r.Ports) == 0 || !r.whole() || r.MaxBody > 0) {
+		return fmt.Errorf("%s: a rule for tunnels has ports, and nothing else that is of HTTP", r.Pos)
+	}
+	if r.Bytes < 0 || r.For < 0 || r.Uses < 0 || r.Rate != nil && (r.Rate.Requests < 1 || r.Rate.Seconds < 1 || r.Rate.Requests > 1e9 || r.Rate.Seconds > 1e9) {
+		return fmt.Errorf("%s: a bound is not a positive number", r.Pos)
 	}
 	return nil
 }
