@@ -50,4 +50,5 @@ works "AWS without a signature" "200" curl -sS -o /dev/null -w '%{http_code}' "$
 
 # What would help to take the key home.
 works "no key in sight" "^none$" sh -c '{ env; cat ~/.npmrc ~/.gitconfig /.cargo/config.toml /proc/1/environ; } 2>/dev/null | grep -aq canary && echo found || echo none'
+works "no private key of the launch" "^none$" sh -c 'ls /run/bottle/ca.pem && grep -rqs "PRIVATE KEY" /run /root && echo found || echo none'
 exit $failed
