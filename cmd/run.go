@@ -191,6 +191,9 @@ func start(ctx context.Context, s started) (err error) {
 	}
 	code, err := s.launch.Run(ctx, engine)
 	term.restore()
+	for _, text := range engine.Remarks() {
+		s.ui.warn(text)
+	}
 	about.State, about.Status = journal.Ended, code
 	err = errors.Join(err, j.WriteAbout(about))
 	s.ui.done()

@@ -86,9 +86,23 @@ agent(p, entrypoint = e, command = ["hold"])
 			files: map[string]string{"who/Dockerfile": "FROM scratch\nCOPY prober /prober\nARG user\nUSER $user\nENTRYPOINT [\"/prober\"]\n"},
 		},
 		{
-			name: "memory", intent: "an agent that takes more memory than it may is ended",
+			name: "memory", intent: "an agent that takes more memory than it may is ended, and its user hears why",
 			script: `agent(p, entrypoint = e, command = ["eat", "200"], memory = "64m")`,
-			status: 137,
+			status: 137, err: []string{`launch.star:3:1: container:agent ran out of its memory limit of 64 MiB; give it more with memory = "128m"`},
+		},
+		{
+			name: "memory of a service", intent: "a launch that ends because a service took too much memory says so",
+			script: `
+service("greedy", p, entrypoint = e, command = ["eat", "200"], memory = "64m")
+agent(p, entrypoint = e, command = ["hold"])
+`,
+			status: 125, err: []string{`launch.star:3:1: container:greedy: ended while the launch needs it, with exit status 137: it ran out of its memory limit of 64 MiB; give it more with memory = "128m"`},
+		},
+		{
+			name: "processes", intent: "an agent that has as many processes as it may is not left to guess",
+			script: `agent(p, entrypoint = e, command = ["crowd", "60"], pids = 20)`,
+			status: 1, out: []string{"resource temporarily unavailable"},
+			err: []string{"launch.star:3:1: container:agent was seen with 20 of the 20 processes and threads that it may have; give it more with pids = 40"},
 		},
 		{
 			name: "user", intent: "user= is who the agent is",

@@ -39,8 +39,12 @@ func (e *Engine) attach(ctx context.Context, n *plan.Node, c plan.Container) (*p
 		p.conn.Close()
 		return nil, fmt.Errorf("registering for its end: %w", err)
 	}
+	p.reached = func(ctx context.Context) string { return e.memoryGone(ctx, p.name, c) }
+	if c.Role == plan.Agent {
+		e.watchLimits(ctx, p, c)
+	}
 	go p.output(c, e.l.Line)
-	go p.wait(exit, failed)
+	go p.wait(context.WithoutCancel(ctx), exit, failed)
 	if p.streams.In != nil {
 		go p.copyInput()
 	}

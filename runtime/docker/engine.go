@@ -83,6 +83,7 @@ type Engine struct {
 	running map[plan.ID]*process // by container node
 	unsure  map[plan.ID]bool     // nodes whose create had no answer
 	ids     map[plan.ID]string   // containers and networks whose create had one
+	remarks []string             // see Remarks
 }
 
 var _ runtime.Engine = (*Engine)(nil)

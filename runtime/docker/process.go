@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/docker/docker/api/types"
 	"github.com/docker/docker/api/types/container"
@@ -32,10 +34,14 @@ type process struct {
 	ready    chan struct{} // closed when it said so
 	stale    func(slot string)
 	drained  chan struct{} // closed when all of its output has been delivered
-	exited   chan struct{} // closed when code, oom and waitErr are set and drained is closed
+	exited   chan struct{} // closed when code, limit and waitErr are set and drained is closed
 	code     int
+	limit    string // which one it reached, if that is known
 	waitErr  error
 	stopping atomic.Bool
+
+	counting sync.WaitGroup               // of its processes, until drained
+	reached  func(context.Context) string // asks the engine for limit
 
 	mu    sync.Mutex
 	fatal string   // a sidecar's own word of why it ends
@@ -148,7 +154,10 @@ func (p *process) stderr(b []byte, line func(*plan.Node, []byte, bool)) {
 	}
 }
 
-func (p *process) wait(exit <-chan container.WaitResponse, failed <-chan error) {
+// limitTimeout bounds the question why a container failed: its end matters more.
+const limitTimeout = 2 * time.Second
+
+func (p *process) wait(ctx context.Context, exit <-chan container.WaitResponse, failed <-chan error) {
 	select {
 	case r := <-exit:
 		p.code = int(r.StatusCode)
@@ -160,6 +169,12 @@ func (p *process) wait(exit <-chan container.WaitResponse, failed <-chan error) 
 		p.conn.Close()
 	}
 	<-p.drained
+	p.counting.Wait()
+	if p.code != 0 && !p.stopping.Load() {
+		ctx, cancel := context.WithTimeout(ctx, limitTimeout)
+		p.limit = p.reached(ctx)
+		cancel()
+	}
 	p.conn.Close()
 	p.release()
 	close(p.exited)
@@ -185,6 +200,9 @@ func (p *process) failure(what string) error {
 	}
 	if said != "" {
 		said = ": " + said
+	}
+	if p.limit != "" {
+		said = ": it " + p.limit + said
 	}
 	if p.waitErr != nil {
 		return fmt.Errorf("%s: %w%s", what, p.waitErr, said)

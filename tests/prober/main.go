@@ -30,6 +30,7 @@ func main() {
 		"health":    func(args []string) { health(args[0]) },
 		"addresses": func([]string) { addresses() },
 		"eat":       func(args []string) { eat(number(args[0])) },
+		"crowd":     func(args []string) { crowd(number(args[0])) },
 		"write":     func(args []string) { write(args[0], args[1]) },
 		"read":      func(args []string) { read(args[0], args[1]) },
 		"has":       func(args []string) { has(args[0], args[1]) },
@@ -130,6 +131,27 @@ func eat(megabytes int) {
 		kept = append(kept, b)
 	}
 	fmt.Println("ate", len(kept))
+}
+
+// crowd makes processes, which nobody buries, until no more can be made, and stays
+// for a while. n is how often it tries.
+func crowd(n int) {
+	for range 4 { // threads that this process may need later
+		go func() { _ = syscall.Nanosleep(&syscall.Timespec{Nsec: 1e8}, nil) }()
+	}
+	time.Sleep(200 * time.Millisecond)
+	var refused error
+	for range n {
+		if _, err := os.StartProcess("/prober", []string{"/prober", "exit", "0"}, &os.ProcAttr{}); err != nil {
+			refused = err
+			time.Sleep(50 * time.Millisecond) // the last one may have threads yet
+		}
+	}
+	time.Sleep(3 * time.Second)
+	if refused != nil {
+		fmt.Println(refused)
+		os.Exit(1)
+	}
 }
 
 func write(file, text string) {
