@@ -6,7 +6,7 @@ export CGO_ENABLED := 0
 BUILD := go build -trimpath -ldflags='-s -w'
 DEMO := examples/build
 
-.PHONY: all build demo test bench lint test-long fuzz clean engine
+.PHONY: all build demo tables test bench lint test-long fuzz clean engine
 
 all: build
 
@@ -58,3 +58,9 @@ test-long: build engine $(DEMO)/agent.tar
 
 clean:
 	rm -rf bin $(DEMO)
+
+# What the gate stops of secrets and, wrongly, of ordinary traffic; and its scanner
+# beside gitleaks' own detector.
+tables:
+	BOTTLE_LONG=1 go test -count=1 -v -run 'TestTable' ./sidecar/pipelock ./sidecar/dlp
+	cd tests/gitleaks && go test -count=1 -v .
