@@ -205,7 +205,7 @@ func (s *session) frugal(what string, limit int64) {
 // A waiter calls onWait for each line "waiting WHAT".
 type waiter struct {
 	mu     sync.Mutex
-	buf    *bytes.Buffer
+	buf    *said
 	line   []byte
 	onWait func(what string)
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -41,7 +42,27 @@ type session struct {
 	t        *testing.T
 	name     string
 	cmd      *exec.Cmd
-	out, err bytes.Buffer
+	out, err said
+}
+
+// said is what a process wrote so far: a test may read it while it grows.
+type said struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (s *said) Write(b []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.buf.Write(b)
+}
+
+func (s *said) String() string { return string(s.Bytes()) }
+
+func (s *said) Bytes() []byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return bytes.Clone(s.buf.Bytes())
 }
 
 // launch prepares a run of the demo.

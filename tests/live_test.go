@@ -117,6 +117,15 @@ func (l *lively) want(what, answer string) {
 	}
 }
 
+// refused tells the agent to ask for what the gate lets through no more: it says so
+// on a connection that the agent still has, or refuses it a new one.
+func (l *lively) refused(what string) {
+	l.t.Helper()
+	if got := l.tell(what); !strings.Contains(got, "is not an allowed host") && !strings.Contains(got, "Forbidden") {
+		l.t.Errorf("%s: got %q, want a refusal", what, got)
+	}
+}
+
 // bottle runs another command of bottle's, and returns its exit status and all that
 // it says.
 func (l *lively) bottle(args ...string) (int, string) {

@@ -88,7 +88,7 @@ type probing struct {
 	t   *testing.T
 	in  io.WriteCloser
 	out *bufio.Scanner
-	err *bytes.Buffer
+	err *said
 }
 
 // probe starts a command that answers probes on its standard streams.
@@ -99,7 +99,7 @@ func probe(t *testing.T, cmd *exec.Cmd) *probing {
 		t.Fatal(err)
 	}
 	out, w := io.Pipe()
-	p := &probing{t: t, in: in, out: bufio.NewScanner(out), err: new(bytes.Buffer)}
+	p := &probing{t: t, in: in, out: bufio.NewScanner(out), err: new(said)}
 	cmd.Stdout = w
 	if cmd.Stderr == nil {
 		cmd.Stderr = p.err
