@@ -6,7 +6,7 @@ export CGO_ENABLED := 0
 BUILD := go build -trimpath -ldflags='-s -w'
 DEMO := examples/build
 
-.PHONY: all build demo tables test bench lint test-long fuzz clean engine
+.PHONY: all build demo tables test bench bench-gate lint test-long fuzz clean engine
 
 all: build
 
@@ -64,3 +64,7 @@ clean:
 tables:
 	BOTTLE_LONG=1 go test -count=1 -v -run 'TestTable' ./sidecar/pipelock ./sidecar/dlp
 	cd tests/gitleaks && go test -count=1 -v .
+
+# The gate beside bare goproxy.
+bench-gate:
+	cd tests/goproxy && go test -run '^$$' -bench . -benchtime 3s .

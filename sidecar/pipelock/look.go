@@ -55,6 +55,28 @@ func (l *look) text(where string, text []byte) error {
 	return l.result(where, f, found, err)
 }
 
+// parts looks through some parts of a request: together first, because mostly there
+// is nothing, and each look has its price.
+func (l *look) parts(parts []part) error {
+	size := 0
+	for _, p := range parts {
+		size += len(p.text) + 1
+	}
+	together := make([]byte, 0, size)
+	for _, p := range parts {
+		together = append(append(together, p.text...), '\n')
+	}
+	if _, found, err := l.scanner.Search(together, l.excuse); !found && err == nil {
+		return nil
+	}
+	for _, p := range parts {
+		if err := l.text(p.where, []byte(p.text)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // result makes of what was found an error that stops the request, or a remark.
 func (l *look) result(where string, f dlp.Finding, found bool, err error) error {
 	switch {

@@ -47,10 +47,8 @@ func (x *exchange) read(v verdict) (body *outgoing, err error) {
 	}
 	body = &outgoing{closer: x.r.Body}
 	x.look = &look{scanner: x.gate.scanner(), excuse: x.force.policy.excuse(x.target, x.r), block: mode == "block", told: &body.found}
-	for _, p := range x.head(v) {
-		if err := x.look.text(p.where, []byte(p.text)); err != nil {
-			return nil, err
-		}
+	if err := x.look.parts(x.head(v)); err != nil {
+		return nil, err
 	}
 	if x.r.ProtoMajor == 2 && isGRPC(x.r.Header.Get("Content-Type")) {
 		body.Reader = newMessages(x.look, limited, x.r.Header.Get("Grpc-Encoding"))

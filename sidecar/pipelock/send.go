@@ -18,11 +18,12 @@ func (x *exchange) send(v verdict, body *outgoing) {
 	answer := &counting{ResponseWriter: x.w, look: x.look, grant: x.grant}
 	decision := sidecar.Allow
 	status := 0
+	// It flushes what has no known length at once: what the upstream says now is read
+	// now. The rest has an end, and each flush is a system call more.
 	proxy := &httputil.ReverseProxy{
-		Transport:     x.force.ways[x.client],
-		FlushInterval: -1, // what the upstream says now is read now
-		BufferPool:    buffers,
-		ErrorLog:      x.gate.log,
+		Transport:  x.force.ways[x.client],
+		BufferPool: buffers,
+		ErrorLog:   x.gate.log,
 		Rewrite: func(p *httputil.ProxyRequest) {
 			p.Out.URL.Scheme, p.Out.URL.Host = x.target.scheme, x.target.String()
 			p.Out.Host = x.target.authority()
