@@ -32,6 +32,7 @@ demo: build engine $(DEMO)/agent.tar
 test: build engine $(DEMO)/agent.tar
 	go vet ./...
 	CGO_ENABLED=1 go test -race -timeout 15m ./...
+	BOTTLE_BULK=1 go test -run TestBulk ./sidecar/git ./sidecar/credproxy ./starlib
 
 # Two tables: docs/bench.md says what is in them. Compose is built from source, in the
 # benchmark's own module.

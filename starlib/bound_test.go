@@ -3,6 +3,7 @@ package starlib_test
 import (
 	"context"
 	"errors"
+	"os"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -39,21 +40,29 @@ func TestOneBudget(t *testing.T) {
 	}
 }
 
-// TestHeap: a script that fills the memory in small bites is stopped.
-func TestHeap(t *testing.T) {
-	if testing.Short() {
-		t.Skip("makes a gigabyte")
+// bulk skips a test that fills the memory or takes long files, for which the race
+// detector would take minutes: `make test` runs these apart, without it.
+func bulk(t *testing.T) {
+	t.Helper()
+	if os.Getenv("BOTTLE_BULK") == "" {
+		t.Skip("fills the memory: run with BOTTLE_BULK=1 and without -race, as make test does")
 	}
+}
+
+// TestBulkHeap: a script that fills the memory in small bites is stopped.
+func TestBulkHeap(t *testing.T) {
+	bulk(t)
 	_, err := eval(t, "def f():\n    a = []\n    for i in range(1000000):\n        a.append(\"x\" * 1000000)\nf()\n", nil)
 	if err == nil || !strings.Contains(err.Error(), "made more than 1024 MiB of values") {
 		t.Errorf("got %v", err)
 	}
 }
 
-// TestDeepFiles: nesting that would exhaust the parser's stack, which no program
+// TestBulkNesting: nesting that would exhaust the parser's stack, which no program
 // survives, is a mistake like others; so is a file that is not a script. None of
 // them takes the square of the time, which for the longest file would be hours.
-func TestDeepFiles(t *testing.T) {
+func TestBulkNesting(t *testing.T) {
+	bulk(t)
 	const most = 256 << 10
 	for _, link := range []string{
 		"(", "[", "f(", "x()", "()", "[0]", "x.", "-", "not ", "lambda:", "1 if 1 else ", "+1 ", "*2 ", " or 1",

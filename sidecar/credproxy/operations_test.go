@@ -137,7 +137,8 @@ func TestJSONRPC(t *testing.T) {
 
 // Many large bodies at once wait for each other's memory, and those who hold it go
 // on.
-func TestManyLargeBodies(t *testing.T) {
+func TestBulkHeld(t *testing.T) {
+	bulk(t)
 	u := serve(t, func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) })
 	p := one(t, u, credproxy.Route{Auth: bearer(), Protocol: "jsonrpc", Operations: []string{"a"}})
 	heap := watchHeap(t)

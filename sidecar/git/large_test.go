@@ -17,6 +17,15 @@ import (
 	"github.com/bottle-run/bottle/sidecar/git"
 )
 
+// bulk skips a test that moves so many bytes that the race detector, which slows it
+// twentyfold, would take minutes: `make test` runs these apart, without it.
+func bulk(t *testing.T) {
+	t.Helper()
+	if os.Getenv("BOTTLE_BULK") == "" {
+		t.Skip("moves many bytes: run with BOTTLE_BULK=1 and without -race, as make test does")
+	}
+}
+
 // noise writes files that do not compress, n bytes in all.
 func (w *world) noise(dir string, n, each int) {
 	w.Helper()
@@ -65,7 +74,8 @@ func peak(f func()) uint64 {
 
 // A long push goes through in little memory: files of all lengths, with deltas
 // among them.
-func TestLargePush(t *testing.T) {
+func TestBulkPush(t *testing.T) {
+	bulk(t)
 	size := 20 << 20
 	if os.Getenv("BOTTLE_LONG") != "" {
 		size = 200 << 20
@@ -97,7 +107,8 @@ func TestLargePush(t *testing.T) {
 }
 
 // A long push streams, and when its end is refused the server has nothing.
-func TestLargeRefused(t *testing.T) {
+func TestBulkRefused(t *testing.T) {
+	bulk(t)
 	rules := guarded
 	rules.Scanner = newScanner(t)
 	w := newWorld(t, rules)

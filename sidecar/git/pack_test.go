@@ -90,7 +90,8 @@ func TestHostilePacks(t *testing.T) {
 }
 
 // Of files that came long before, nothing is kept: what refers to them is refused.
-func TestEvicted(t *testing.T) {
+func TestBulkEvicted(t *testing.T) {
+	bulk(t)
 	random := rand.NewChaCha8([32]byte{1})
 	pieces := []piece{{kind: 3, data: []byte("hello world")}}
 	for range 3 {
