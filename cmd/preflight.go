@@ -134,6 +134,29 @@ func describeGaps(row func(string, string, ...any), gate pipelock.Config) {
 	if gate.DLP != "block" {
 		row("secrets", "what looks like one is not stopped (dlp = %q)", gate.DLP)
 	}
+	for _, r := range gate.Allow {
+		if r.TCP {
+			row("unread", "%s: what goes through it is not HTTP", describeRule(r))
+		}
+		if r.DLP != "" && r.DLP != "block" {
+			row("secrets", "what looks like one is not stopped on its way to %s (dlp = %q)", r.Host, r.DLP)
+		}
+	}
+	for _, e := range gate.DLPAllow {
+		row("secrets", "what looks like %s is let through%s", e.Rule, excused(e))
+	}
+}
+
+// excused says where, and which values.
+func excused(e pipelock.Excuse) string {
+	var s string
+	if e.Host != "" || e.Path != "" {
+		s = " to " + e.Host + e.Path
+	}
+	if e.Hash != "" {
+		s += ", the value " + e.Hash + " alone"
+	}
+	return s
 }
 
 func describeRule(r pipelock.Rule) string {
@@ -143,6 +166,18 @@ func describeRule(r pipelock.Rule) string {
 	}
 	if r.MaxBody > 0 {
 		s += fmt.Sprintf(" bodies up to %d bytes", r.MaxBody)
+	}
+	if r.Rate != nil {
+		s += fmt.Sprintf(" %d requests in %d s", r.Rate.Requests, r.Rate.Seconds)
+	}
+	if r.Bytes > 0 {
+		s += fmt.Sprintf(" %d bytes in all", r.Bytes)
+	}
+	if r.For > 0 {
+		s += fmt.Sprintf(" for %d s", r.For)
+	}
+	if r.Uses > 0 {
+		s += fmt.Sprintf(" %d times", r.Uses)
 	}
 	return s + limits(r.Methods, r.Paths)
 }

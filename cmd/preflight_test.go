@@ -13,7 +13,7 @@ import (
 // TestPreflight: who is asked whether to launch sees every bound of a route, and who
 // may use it.
 func TestPreflight(t *testing.T) {
-	const script = `pipelock()
+	const script = `pipelock([tcp("db.corp", 5432, uses = 3), rule("a.com", rate = "5/m", bytes = "1k", for_ = "1h", dlp = "warn")], dlp_allow = [excuse("jwt", host = "a.com", hash = "0123456789abcdef")])
 git = route("/git/", "https://github.com", basic("x", secret.env("GIT")), push = ["refs/heads/agent/*"], protect = [".github/**"], max_bytes = "10m", rate = "60/m", for_ = "10m", uses = 5, max_requests = 7)
 api = route("/api/graphql/", "https://api.github.com/graphql", bearer(secret.env("API")), operations = ["query.viewer"], methods = ["POST"])
 images = route("/v2/", "https://images.corp/v2", registry("me", secret.env("REG"), realm = "https://auth.corp/token"))
@@ -28,6 +28,10 @@ agent("i", name = "two", routes = [git, "\n/s3/"[1:]])
 	}
 	text := cmd.DescribePlan(l.Plan, "x")
 	for _, want := range []string{
+		"a.com 5 requests in 60 s 1024 bytes in all for 3600 s\n",
+		"db.corp ports [5432] 3 times: what goes through it is not HTTP\n",
+		"what looks like one is not stopped on its way to a.com (dlp = \"warn\")\n",
+		"what looks like jwt is let through to a.com, the value 0123456789abcdef alone\n",
 		`credential  secret.env("GIT") goes to https://github.com, for /git/`,
 		"    push      refs/heads/agent/*, forward, no change of .github/**\n",
 		"    at most   7 requests, 10MiB, 60 requests in 1m0s, 10m0s from its start, 5 uses\n",
