@@ -54,9 +54,9 @@ FUZZ := Eval|CanonicalHost|FuzzMatch$$|Decide|TargetsOnTheWire|Opening
 fuzz:
 	sh tests/fuzz.sh $(FUZZ_SECONDS) '$(FUZZ)'
 
-# Twenty launches at once, a gibibyte each way, a long push, and each fuzz target for a minute.
+# Twenty launches at once, a gibibyte each way, a long push, a fault at every call, and each fuzz target for a minute.
 test-long: build engine $(DEMO)/agent.tar
-	BOTTLE_LONG=1 go test -count=1 -v -timeout 30m -run 'TestManyAtOnce|TestLargeBodies|TestGitPush' ./tests
+	BOTTLE_LONG=1 go test -count=1 -v -timeout 60m -run 'TestManyAtOnce|TestLargeBodies|TestGitPush|TestFault|TestInterruptAtEveryStep|TestQuickOutput' ./tests
 	sh tests/fuzz.sh 60
 
 clean:

@@ -22,6 +22,7 @@ const (
 // to what runs on it; what it adds is open, with a secret that only the command that
 // applies it has; what it moves changes nothing.
 func TestApply(t *testing.T) {
+	t.Parallel()
 	l := live(t, peer(t), readOnly)
 	l.want("GET "+route+"/whoami", "200 GET api")
 	l.want("POST "+route+"/sink x", "403")
@@ -119,6 +120,7 @@ func (l *lively) state() string {
 // TestApplyRefused tries changes that cannot be made. Each is named, and nothing
 // changes, not even for a moment.
 func TestApplyRefused(t *testing.T) {
+	t.Parallel()
 	l := live(t, peer(t), readOnly)
 	l.want("GET "+route+"/whoami", "200 GET api")
 	held := l.tell("HOLD " + route + "/events?n=1&id=1")

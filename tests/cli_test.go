@@ -35,6 +35,7 @@ func TestCLI(t *testing.T) {
 // TestEngineCLI are sessions that need an engine; $PROBER is the image of the
 // prober, and $NAME a name for a launch that is removed when the session ends.
 func TestEngineCLI(t *testing.T) {
+	t.Parallel()
 	files, err := filepath.Glob("testdata/engine/*.txtar")
 	if err != nil || len(files) == 0 {
 		t.Fatal(files, err)
@@ -61,16 +62,17 @@ func TestEngineCLI(t *testing.T) {
 	})
 }
 
-// TestSamePlan plans every example a hundred times in processes of their own: the
-// bytes are the same.
+// TestSamePlan plans every example many times in processes of their own: the bytes
+// are the same.
 func TestSamePlan(t *testing.T) {
+	t.Parallel()
 	scripts := map[string][]string{
 		"hello": nil, "two_agents": nil, "claude": {"-a", "task=x"}, "codex": {"-a", "task=x"}, "ci": {"-a", "repo=a/b", "-a", "issue=1"},
 	}
 	for name, args := range scripts {
 		args = append([]string{"plan", "--json", "../examples/" + name + ".star"}, args...)
 		first := ""
-		for i := range 100 {
+		for i := range 30 {
 			out, err := exec.CommandContext(t.Context(), "../bin/bottle", args...).Output()
 			if err != nil {
 				t.Fatal(name, err)

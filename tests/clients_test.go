@@ -69,6 +69,7 @@ func (s *session) noTicket() {
 // their work over the routes that their roles lead them to, and servers that demand
 // the key get it. Once as the only kind of agent, once told from others by a ticket.
 func TestRealClients(t *testing.T) {
+	t.Parallel()
 	for _, ticket := range []string{"", "yes"} {
 		t.Run("ticket="+ticket, func(t *testing.T) { clients(t, "clients.sh", "--arg", "ticket="+ticket) })
 	}

@@ -98,6 +98,7 @@ const (
 // cred-proxy, gate, upstream, with TLS of a private authority at the end. What must
 // not come through does not.
 func TestDataPlane(t *testing.T) {
+	t.Parallel()
 	s := of(t, filepath.Join(peer(t), "both.star"), "--arg", "key="+canary, "--",
 		"get="+route+"/whoami", "get="+plain+"/whoami",
 		"events="+route, "events="+plain,
@@ -116,6 +117,7 @@ func TestDataPlane(t *testing.T) {
 // TestUpstreamProxy: what the gate lets through leaves by the company's proxy, the
 // tunnels that it does not open too.
 func TestUpstreamProxy(t *testing.T) {
+	t.Parallel()
 	s := of(t, filepath.Join(peer(t), "upstream.star"), "--arg", "key="+canary, "--",
 		"get=https://corp.test/whoami", "get="+route+"/whoami", "issuer=corp.test", "issuer=pinned.test",
 		"leak=warn:https://corp.test/sink",
@@ -126,6 +128,7 @@ func TestUpstreamProxy(t *testing.T) {
 
 // TestForeignCredProxy runs a cred-proxy that only knows docs/sidecars.md.
 func TestForeignCredProxy(t *testing.T) {
+	t.Parallel()
 	s := of(t, filepath.Join(peer(t), "foreign.star"), "--arg", "key="+canary, "--", "get="+route+"/whoami", "events="+route, "refused=https://api/")
 	s.ran()
 	s.said("ok get=" + route + "/whoami: 200 GET api /whoami 1.1 foreign$")
@@ -134,6 +137,7 @@ func TestForeignCredProxy(t *testing.T) {
 // TestGoModDownload lets the real go command fetch a module of the real world
 // through the gate, which reads what passes. The sum is the project's own.
 func TestGoModDownload(t *testing.T) {
+	t.Parallel()
 	goEnv := func(name string) string {
 		out, err := exec.CommandContext(t.Context(), "go", "env", name).Output()
 		must(t, err)
@@ -167,7 +171,7 @@ func TestGoModDownload(t *testing.T) {
 // measures what they need for it. A gibibyte each with BOTTLE_LONG.
 func TestLargeBodies(t *testing.T) {
 	size := 64 << 20
-	if os.Getenv("BOTTLE_LONG") != "" {
+	if isLong() {
 		size = 1 << 30
 	}
 	var checks []string

@@ -1,7 +1,6 @@
 package tests_test
 
 import (
-	"os"
 	"strings"
 	"testing"
 )
@@ -30,7 +29,7 @@ func TestManyAtOnce(t *testing.T) {
 	engine(t)
 	const n = 6 // twenty with BOTTLE_LONG, see make test-long
 	count := n
-	if os.Getenv("BOTTLE_LONG") != "" {
+	if isLong() {
 		count = 20
 	}
 	sessions := make([]*session, count)

@@ -148,10 +148,14 @@ func all[T any](t *testing.T, cases []T, name func(T) string, f func(*testing.T,
 	_ = g.Wait() // the errors are the subtests'
 }
 
+// isLong reports whether tests may take minutes: then they try what CI does only the
+// half of.
+func isLong() bool { return os.Getenv("BOTTLE_LONG") != "" }
+
 // long skips a test that takes minutes, unless it is asked for.
 func long(t *testing.T) {
 	t.Helper()
-	if os.Getenv("BOTTLE_LONG") == "" {
+	if !isLong() {
 		t.Skip("takes minutes; set BOTTLE_LONG, or run make test-long")
 	}
 }

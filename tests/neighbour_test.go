@@ -13,6 +13,7 @@ import (
 // TestNeighbours: a cred-proxy that goes out itself serves its own network, and
 // not who is on the other: a container there, and the host.
 func TestNeighbours(t *testing.T) {
+	t.Parallel()
 	s := of(t, filepath.Join(peer(t), "alone.star"), "--arg", "key="+canary, "--", "get=http://cred-proxy:9099/healthz", "wait=neighbour", "get=http://cred-proxy:9099/healthz")
 	stdin, err := s.cmd.StdinPipe()
 	must(t, err)

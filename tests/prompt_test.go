@@ -30,6 +30,7 @@ func prompting(t *testing.T) *session {
 // TestPrompts types the secrets of a launch: one after the other, before anything is
 // made, and not to be seen.
 func TestPrompts(t *testing.T) {
+	t.Parallel()
 	c := onScreen(prompting(t))
 	for _, label := range []string{"the first key: ", "the second key: "} {
 		c.see(label)

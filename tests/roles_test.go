@@ -11,6 +11,7 @@ import (
 // key is added behind its back on every road, and no other part of the upstream is
 // reached by them.
 func TestRoles(t *testing.T) {
+	t.Parallel()
 	s := of(t, filepath.Join(peer(t), "roles.star"), "--arg", "key="+canary, "--",
 		"via=ANTHROPIC_BASE_URL/whoami", "via=API_URL/whoami", "via=npm_config_registry/whoami",
 		"as=GH_ENTERPRISE_TOKEN@https://cred-proxy/api/v3/whoami", "get=https://cred-proxy/claude/whoami", "get=https://cred-proxy:443/github/whoami",
@@ -29,6 +30,7 @@ func TestRoles(t *testing.T) {
 // TestTickets: two agents of one network have a route each and not the other's, whoever
 // says what; and nobody without a ticket has any.
 func TestTickets(t *testing.T) {
+	t.Parallel()
 	s := of(t, filepath.Join(peer(t), "tickets.star"), "--arg", "key="+canary)
 	s.ran()
 	if n := strings.Count(s.out.String(), "ok via=ANTHROPIC_BASE_URL/whoami: 200 GET api /whoami"); n != 2 {

@@ -13,6 +13,7 @@ import (
 // with a time to live is run again; a file is read again when the upstream refuses
 // what it held, and the request that found out goes through.
 func TestRotation(t *testing.T) {
+	t.Parallel()
 	dir := peer(t)
 	byTTL, by401 := filepath.Join(dir, "ttl"), filepath.Join(dir, "file")
 	put := func(path, value string) {

@@ -196,6 +196,7 @@ func (s stage) fill(t *testing.T, files map[string]string) {
 // TestKeptVolume: what one launch writes to a kept volume the next one reads, no
 // launch removes it, and a volume of that name that is not bottle's is refused.
 func TestKeptVolume(t *testing.T) {
+	t.Parallel()
 	keep := "t" + strings.ReplaceAll(time.Now().Format("150405.000000"), ".", "")
 	s := newStage(t, `
 verb = param("verb")

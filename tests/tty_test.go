@@ -127,6 +127,7 @@ func TestTerminal(t *testing.T) {
 // TestTerminalRestored: the terminal is as it was also when the launch fails, is
 // ended by a signal, or reaches its time limit while the agent has it.
 func TestTerminalRestored(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, `agent(image_rootfs("prober.tar"), entrypoint = ["/prober"], command = ["tty"], timeout = "3s")`)
 	for name, end := range map[string]func(*screen){
 		"timeout": func(*screen) {},
@@ -149,6 +150,7 @@ func TestTerminalRestored(t *testing.T) {
 
 // TestQuestion: on a terminal bottle asks, and only a yes goes ahead.
 func TestQuestion(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, `agent(image_rootfs("prober.tar"), entrypoint = ["/prober"], command = ["print", "1"])`)
 	for answer, code := range map[string]int{"n\r": 125, "\r": 125, "maybe\r": 125, "\x04": 125, "y\r": 0, "YES\r": 0} {
 		t.Run(strings.TrimSpace(answer), func(t *testing.T) {
@@ -173,7 +175,10 @@ func TestQuestion(t *testing.T) {
 // terminal and without, and the status line of the launch does not overwrite it.
 func TestQuickOutput(t *testing.T) {
 	s := newStage(t, `agent(image_rootfs("prober.tar"), entrypoint = ["/prober"], command = ["print", "100"])`)
-	const times = 25 // of each
+	times := 5 // of each
+	if isLong() {
+		times = 25
+	}
 	runs := make([]int, 2*times)
 	for i := range runs {
 		runs[i] = i
