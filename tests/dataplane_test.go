@@ -3,6 +3,7 @@ package tests_test
 import (
 	"archive/tar"
 	"bytes"
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -32,13 +33,20 @@ func peer(t *testing.T) string {
 	}
 	program, err := os.ReadFile(bin)
 	must(t, err)
+	var own [8]byte // makes images that no other test has, so that they may go
+	_, _ = rand.Read(own[:])
+	archive := archived(t, "peer", append(program, own[:]...))
+	removeImages(t, rootfsName(archive), fmt.Sprintf("bottle-test=%x", own))
 	cert, key, err := sidecar.NewCA("peer")
 	must(t, err)
 	must(t, os.WriteFile(filepath.Join(dir, "ca.pem"), cert, 0o600))
 	must(t, os.WriteFile(filepath.Join(dir, "ca-key.pem"), key, 0o600))
-	must(t, os.WriteFile(filepath.Join(dir, "peer.tar"), archived(t, "peer", program), 0o600))
+	must(t, os.WriteFile(filepath.Join(dir, "peer.tar"), archive, 0o600))
 	must(t, os.CopyFS(dir, os.DirFS("testdata/dataplane")))
-	must(t, os.Rename(filepath.Join(dir, "Dockerfile"), filepath.Join(dir, "foreign", "Dockerfile")))
+	dockerfile, err := os.ReadFile(filepath.Join(dir, "Dockerfile"))
+	must(t, err)
+	dockerfile = fmt.Appendf(dockerfile, "LABEL bottle-test=%x\n", own)
+	must(t, os.WriteFile(filepath.Join(dir, "foreign", "Dockerfile"), dockerfile, 0o600))
 	return dir
 }
 
@@ -49,7 +57,7 @@ func must(t *testing.T, err error) {
 	}
 }
 
-// archived is a tar archive of one program, the same bytes for the same program.
+// archived is a tar archive of one program.
 func archived(t *testing.T, name string, program []byte) []byte {
 	t.Helper()
 	var b bytes.Buffer

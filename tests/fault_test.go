@@ -1,7 +1,6 @@
 package tests_test
 
 import (
-	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -68,7 +67,7 @@ func (n node) does(t *testing.T, launch string) func(faultproxy.Call) bool {
 			if err != nil {
 				t.Fatal(err)
 			}
-			ref = fmt.Sprintf("/images/bottle-rootfs:%x", sha256.Sum256(data))[:len("/images/bottle-rootfs:")+16]
+			ref = "/images/" + rootfsName(data)
 		}
 		return func(c faultproxy.Call) bool { return strings.HasPrefix(c.Path, ref) }
 	}

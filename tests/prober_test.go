@@ -56,14 +56,32 @@ func newStage(t *testing.T, script string) stage {
 		_, _ = w.Write(data)
 	}
 	_ = w.Close()
-	s := stage{dir: t.TempDir(), image: fmt.Sprintf("bottle-rootfs:%x", sha256.Sum256(archive.Bytes()))[:len("bottle-rootfs:")+16]}
+	s := stage{dir: t.TempDir(), image: rootfsName(archive.Bytes())}
 	for name, data := range map[string][]byte{"prober.tar": archive.Bytes(), "launch.star": []byte(script)} {
 		if err := os.WriteFile(filepath.Join(s.dir, name), data, 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	t.Cleanup(func() { _ = exec.Command("docker", "rmi", "-f", s.image).Run() }) //nolint:noctx // also after the test's end
+	removeImages(t, s.image, s.label())
 	return s
+}
+
+// rootfsName is what bottle calls the image of an archive.
+func rootfsName(archive []byte) string {
+	return fmt.Sprintf("bottle-rootfs:%x", sha256.Sum256(archive))[:len("bottle-rootfs:")+16]
+}
+
+// label is on what the engine builds of the stage's files.
+func (s stage) label() string { return "bottle-test=" + strings.TrimPrefix(s.image, "bottle-rootfs:") }
+
+// removeImages removes, when the test has ended, an image and what was built with a
+// label.
+func removeImages(t *testing.T, name, label string) {
+	t.Helper()
+	t.Cleanup(func() {
+		remove := "docker rmi -f " + name + "; docker images -aq --filter label=" + label + " | xargs -r docker rmi -f"
+		_ = exec.Command("sh", "-c", remove).Run() //nolint:noctx // also after the test's end
+	})
 }
 
 // launch prepares a run of the stage's script.

@@ -172,15 +172,8 @@ func (s stage) fill(t *testing.T, files map[string]string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	label := "bottle-test=" + strings.TrimPrefix(s.image, "bottle-rootfs:")
-	if len(files) > 0 {
-		t.Cleanup(func() {
-			remove := "docker images -aq --filter label=" + label + " | xargs -r docker rmi -f"
-			_ = exec.Command("sh", "-c", remove).Run() //nolint:noctx // also after the test's end
-		})
-	}
 	for name, text := range files {
-		text = strings.Replace(text, "FROM scratch\n", "FROM scratch\nLABEL "+label+"\n", 1)
+		text = strings.Replace(text, "FROM scratch\n", "FROM scratch\nLABEL "+s.label()+"\n", 1)
 		dir := filepath.Join(s.dir, filepath.Dir(name))
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			t.Fatal(err)
