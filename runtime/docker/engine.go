@@ -127,6 +127,7 @@ func (e *Engine) Do(ctx context.Context, n *plan.Node) error {
 func (e *Engine) Undo(ctx context.Context, n *plan.Node) error {
 	switch op := n.Op.(type) {
 	case plan.Network:
+		e.deserted(ctx, n.ID)
 		return e.remove(ctx, n, networks{e.c})
 	case plan.Volume:
 		if op.Keep != "" {

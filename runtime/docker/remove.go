@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -69,6 +70,29 @@ const firstWait = 20 * time.Millisecond
 // maxRefusals is how often an engine may fail to remove something, for a reason
 // that is not known to pass, before that is the answer.
 const maxRefusals = 5
+
+// deserted waits until the containers on a network have ended, because before that
+// every attempt to remove it is in vain. It is only a matter of economy: after
+// lastWords the attempts begin anyway.
+func (e *Engine) deserted(ctx context.Context, network plan.ID) {
+	ctx, cancel := context.WithTimeout(ctx, lastWords)
+	defer cancel()
+	e.mu.Lock()
+	var on []*process
+	for _, p := range e.running {
+		if op, _ := p.node.Op.(plan.Container); slices.ContainsFunc(op.Networks, func(ep plan.Endpoint) bool { return ep.Network == network }) {
+			on = append(on, p)
+		}
+	}
+	e.mu.Unlock()
+	for _, p := range on {
+		select {
+		case <-p.exited:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
 
 // remove removes the object of n if it is ours, and waits until it is gone.
 func (e *Engine) remove(ctx context.Context, n *plan.Node, k kind) error {
