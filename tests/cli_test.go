@@ -72,7 +72,7 @@ func TestSamePlan(t *testing.T) {
 	for name, args := range scripts {
 		args = append([]string{"plan", "--json", "../examples/" + name + ".star"}, args...)
 		first := ""
-		for i := range 30 {
+		for i := range 100 {
 			out, err := exec.CommandContext(t.Context(), "../bin/bottle", args...).Output()
 			if err != nil {
 				t.Fatal(name, err)
