@@ -32,7 +32,7 @@ demo: build engine $(DEMO)/agent.tar
 test: build engine $(DEMO)/agent.tar
 	go vet ./...
 	CGO_ENABLED=1 go test -race -timeout 15m ./...
-	BOTTLE_BULK=1 go test -run TestBulk ./sidecar/git ./sidecar/credproxy ./starlib
+	BOTTLE_BULK=1 go test -run TestBulk ./sidecar/dlp ./sidecar/git ./sidecar/credproxy ./starlib
 
 # Two tables: docs/bench.md says what is in them. Compose is built from source, in the
 # benchmark's own module.
@@ -65,7 +65,7 @@ clean:
 # What the gate stops of secrets and, wrongly, of ordinary traffic; and its scanner
 # beside gitleaks' own detector.
 tables:
-	BOTTLE_LONG=1 go test -count=1 -v -run 'TestTable' ./sidecar/pipelock ./sidecar/dlp
+	BOTTLE_LONG=1 BOTTLE_BULK=1 go test -count=1 -v -run 'TestTable|TestBulkTable' ./sidecar/pipelock ./sidecar/dlp
 	cd tests/gitleaks && go test -count=1 -v .
 
 # The gate beside bare goproxy.

@@ -40,6 +40,34 @@ func TestQueryCredential(t *testing.T) {
 	}
 }
 
+// The parameter of one route's credential is no client's to send on another: the
+// gate looks into it on none.
+func TestQueryOfAnotherRoute(t *testing.T) {
+	u := serve(t, nil)
+	p := run(t, credproxy.Options{Roots: u.roots()}, credproxy.Config{Routes: []credproxy.Route{
+		{Path: "/priv/", Upstream: u.URL, Auth: &credproxy.Auth{Scheme: "query", Query: "appid", Secret: slot}},
+		{Path: "/pub/", Upstream: u.URL},
+	}}, nil)
+	p.do("GET", "/pub/x?appid=mine&a=1&APPID=mine", nil, nil)
+	if got := u.requests(); len(got) != 1 || got[0].URL.RawQuery != "a=1" {
+		t.Errorf("%d requests, %+v", len(got), got)
+	}
+}
+
+// Nobody copies with the route's signature from where the route does not lead.
+func TestS3Copies(t *testing.T) {
+	u := serve(t, nil)
+	auth := &credproxy.Auth{Scheme: "sigv4", Secret: slot, AccessKey: "key", Region: "eu-central-1", Service: "s3"}
+	p := run(t, credproxy.Options{Roots: u.roots()}, credproxy.Config{Routes: []credproxy.Route{{Path: "/api/", Upstream: u.URL, Auth: auth, Paths: []string{"/bucket/**"}}}},
+		inputs{"key": "AKIDEXAMPLE"})
+	for _, name := range []string{"X-Amz-Copy-Source", "x-amz-copy_source", "X-Amz-Rename-Source"} {
+		res, body := p.do("PUT", "/api/bucket/x", http.Header{name: {"/other/secret"}}, nil)
+		if res.Code != 403 || !strings.Contains(body, "need not lead to") || len(u.requests()) != 0 {
+			t.Errorf("%s: %d %s", name, res.Code, body)
+		}
+	}
+}
+
 // verifyAWS checks a signature by making it again of what arrived, as a server
 // does.
 func verifyAWS(r *http.Request, service string, keys aws.Credentials) error {

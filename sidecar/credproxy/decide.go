@@ -71,11 +71,14 @@ func (t *table) decide(r *http.Request) verdict {
 	if reason, allow, ok := v.route.permits(r.Method, v.path); !ok {
 		return forbid(reason, allow)
 	}
+	if header := v.route.copies(r.Header); header != "" {
+		return forbid(header+" has the upstream read what the route need not lead to", "download it and upload it again, below the route")
+	}
 	if reason, allow := v.route.permitsGit(r.Method, v.path, requestQuery(r)); reason != "" {
 		v.asksToPush = asksToPush(v.path, requestQuery(r))
 		return forbid(reason, allow)
 	}
-	v.target, err = v.route.target(v.path, stripQuery(requestQuery(r), v.route.Auth))
+	v.target, err = v.route.target(v.path, stripQuery(requestQuery(r), v.route.Auth, v.route.stripParams))
 	if err != nil {
 		return forbid(err.Error(), "")
 	}

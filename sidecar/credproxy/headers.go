@@ -99,20 +99,20 @@ func stripHeader(h http.Header, further map[string]bool) {
 // stripQuery removes the parameters by which clients authenticate, with auth, and
 // those by which frameworks let them override the method. The rest is left as it is, byte
 // for byte: an upstream may have signed it, or read it in a way of its own.
-func stripQuery(raw string, auth *Auth) string {
+func stripQuery(raw string, auth *Auth, further map[string]bool) string {
 	if raw == "" {
 		return ""
 	}
 	var kept []string
 	for pair := range strings.SplitSeq(raw, "&") {
-		if !slices.ContainsFunc(strings.Split(pair, ";"), func(p string) bool { return isStrippedParameter(p, auth) }) {
+		if !slices.ContainsFunc(strings.Split(pair, ";"), func(p string) bool { return isStrippedParameter(p, auth, further) }) {
 			kept = append(kept, pair)
 		}
 	}
 	return strings.Join(kept, "&")
 }
 
-func isStrippedParameter(pair string, auth *Auth) bool {
+func isStrippedParameter(pair string, auth *Auth, further map[string]bool) bool {
 	name, _, _ := strings.Cut(pair, "=")
 	// Lenient, as servers are: what cannot be decoded is compared as it is.
 	if plain, err := url.QueryUnescape(name); err == nil {
@@ -120,7 +120,7 @@ func isStrippedParameter(pair string, auth *Auth) bool {
 	}
 	name, _, _ = strings.Cut(name, "[") // key[]=… is key to some
 	name = normalName(strings.Trim(name, " \x00\t\r\n"))
-	if auth != nil && (auth.Query != "" && name == normalName(auth.Query) || auth.Scheme == "sigv4" && isSigned(name)) {
+	if further[name] || auth != nil && auth.Scheme == "sigv4" && isSigned(name) {
 		return true
 	}
 	switch name {

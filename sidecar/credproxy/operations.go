@@ -94,7 +94,7 @@ func operationBody(req *http.Request) ([]byte, error) {
 	if req.Body == nil || req.ContentLength == 0 {
 		return nil, nil
 	}
-	if coding := req.Header.Get("Content-Encoding"); coding != "" && coding != "identity" {
+	if coding := strings.Join(req.Header.Values("Content-Encoding"), ","); coding != "" && coding != "identity" {
 		return nil, fmt.Errorf("the body is encoded (%s): send it as it is", shorten(coding))
 	}
 	body, err := readBody(req.Body, maxOperation)

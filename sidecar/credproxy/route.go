@@ -23,7 +23,10 @@ type route struct {
 	// strip are the headers that carry a credential on any route, in their normal
 	// spelling: on this one clients may not send them either.
 	strip map[string]bool
-	scrub *scrubber // nil when no answer can hold a credential
+	// stripParams are the parameters of the query that do: no gate on the way looks
+	// into them.
+	stripParams map[string]bool
+	scrub       *scrubber // nil when no answer can hold a credential
 	// issuers are the credentials for the upstream's host that are exchanged for
 	// others on the way.
 	issuers []*credential

@@ -52,6 +52,22 @@ func (c *credential) inSignature(a *Auth, inputs sidecar.Message) {
 	}
 }
 
+// copies returns a header that names another object for S3 to read, with the
+// route's signature and past its path and rules; "" for none.
+// https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html
+func (r *route) copies(h http.Header) string {
+	if r.Auth == nil || r.Auth.Scheme != "sigv4" || !strings.HasPrefix(r.Auth.Service, "s3") {
+		return ""
+	}
+	for name := range h {
+		switch normal := normalName(name); normal {
+		case "x-amz-copy-source", "x-amz-rename-source":
+			return normal
+		}
+	}
+	return ""
+}
+
 // signRequest signs what servers must see signed and nothing more: a gate on the
 // way may change the other headers.
 func signRequest(signer *v4.Signer, keys aws.Credentials, a *Auth, r *http.Request, hash string) error {

@@ -48,9 +48,12 @@ func newTable(config Config, inputs sidecar.Message, former []*route) (*table, e
 		return nil, err
 	}
 	slices.SortStableFunc(t.routes, func(a, b *route) int { return len(b.Path) - len(a.Path) })
-	headers := map[string]bool{}
+	headers, params := map[string]bool{}, map[string]bool{}
 	for _, r := range t.routes {
-		r.strip = headers
+		r.strip, r.stripParams = headers, params
+		if r.Auth != nil && r.Auth.Query != "" {
+			params[normalName(r.Auth.Query)] = true
+		}
 		r.searchFor(slices.Concat(former, t.routes))
 		if r.cred != nil && r.cred.header != "" {
 			headers[normalName(r.cred.header)] = true

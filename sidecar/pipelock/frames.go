@@ -20,7 +20,9 @@ type frames struct {
 	net.Conn
 	r    *bufio.Reader
 	look sequence
-	stop *atomic.Pointer[string] // why no more is read
+	// control is what control frames hold together.
+	control sequence
+	stop    *atomic.Pointer[string] // why no more is read
 
 	message []byte // of a message under way, unmasked
 	held    []byte // the same as it came
@@ -29,7 +31,7 @@ type frames struct {
 }
 
 func newFrames(c net.Conn, l *look, stop *atomic.Pointer[string]) *frames {
-	return &frames{Conn: c, r: bufio.NewReader(c), look: sequence{look: l}, stop: stop}
+	return &frames{Conn: c, r: bufio.NewReader(c), look: sequence{look: l}, control: sequence{look: l}, stop: stop}
 }
 
 // Read implements io.Reader.
@@ -82,11 +84,17 @@ func (f *frames) next() error {
 	return f.frame(whole, payload)
 }
 
+// maxControl is the longest payload of a control frame (RFC 6455, 5.5), in bytes.
+const maxControl = 125
+
 // frame takes a frame. Those of control may come between the others, and are
-// looked through by themselves.
+// looked through among themselves.
 func (f *frames) frame(whole, payload []byte) error {
 	if control := whole[0]&0x08 != 0; control {
-		if err := f.look.text("a WebSocket message", payload); err != nil {
+		if whole[0]&0x80 == 0 || len(payload) > maxControl {
+			return f.refuse("a WebSocket control frame is too long, or comes in parts")
+		}
+		if err := f.control.next("a WebSocket message", payload); err != nil {
 			return f.refuse(err.Error())
 		}
 		f.ready = append(f.ready, whole...)

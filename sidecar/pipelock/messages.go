@@ -72,6 +72,9 @@ func (m *messages) next() error {
 	if _, err := io.ReadFull(m.r, head); err != nil {
 		return err // also io.EOF, between messages
 	}
+	if head[0] > 1 {
+		return &blockedError{reason: fmt.Sprintf("a gRPC message has the flags %#x, which nobody has defined", head[0])}
+	}
 	length := binary.BigEndian.Uint32(head[1:])
 	if length > maxMessage {
 		return &blockedError{reason: fmt.Sprintf("a gRPC message of %d bytes is too long to be read", length)}

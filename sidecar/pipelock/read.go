@@ -50,7 +50,8 @@ func (x *exchange) read(v verdict) (body *outgoing, err error) {
 	if err := x.look.parts(x.head(v)); err != nil {
 		return nil, err
 	}
-	if x.r.ProtoMajor == 2 && isGRPC(x.r.Header.Get("Content-Type")) {
+	encoding := strings.Join(x.r.Header.Values("Content-Encoding"), ",")
+	if x.r.ProtoMajor == 2 && isGRPC(x.r.Header.Get("Content-Type")) && (encoding == "" || encoding == "identity") {
 		body.Reader = newMessages(x.look, limited, x.r.Header.Get("Grpc-Encoding"))
 		return body, nil
 	}
@@ -58,7 +59,6 @@ func (x *exchange) read(v verdict) (body *outgoing, err error) {
 	if err != nil {
 		return nil, err
 	}
-	encoding := strings.Join(x.r.Header.Values("Content-Encoding"), ",")
 	if len(start) <= wholeBody {
 		if err := x.look.whole(start, encoding); err != nil {
 			return nil, err

@@ -139,10 +139,11 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request) {
 		}
 	case Late:
 		<-r.Context().Done()
-		p.late.Go(func() {
+		go func() {
+			defer p.late.Done() // chosen has counted it
 			time.Sleep(lateness)
 			p.forward.ServeHTTP(&lost{header: http.Header{}}, r.WithContext(context.WithoutCancel(r.Context())))
-		})
+		}()
 	}
 	panic(http.ErrAbortHandler) // the connection breaks before a byte
 }
@@ -172,6 +173,9 @@ func (p *Proxy) chosen(r *http.Request) bool {
 	}
 	if p.breaks == nil || !p.breaks(call) {
 		return false
+	}
+	if p.mode == Late {
+		p.late.Add(1) // before anybody who heard of it closes the proxy
 	}
 	if p.broken = append(p.broken, call); len(p.broken) == 1 {
 		close(p.first)
