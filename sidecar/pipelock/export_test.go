@@ -3,6 +3,7 @@ package pipelock
 import (
 	"bytes"
 	"io"
+	"net"
 	"sync/atomic"
 
 	"github.com/bottle-run/bottle/sidecar"
@@ -90,4 +91,18 @@ func DecideRule(c Config, a RuleAsk) (ok bool, limit int64) {
 		limit = v.rule.MaxBody
 	}
 	return v.ok, limit
+}
+
+// Frames returns what passes of a client's WebSocket frames, and why it stopped.
+func Frames(s *dlp.Scanner, sent []byte) (passed []byte, stopped string) {
+	var told, stop atomic.Pointer[string]
+	client, far := net.Pipe()
+	go func() { _, _ = far.Write(sent); _ = far.Close() }()
+	f := newFrames(client, &look{scanner: s, excuse: func(dlp.Finding) bool { return false }, block: true, told: &told}, &stop)
+	passed, _ = io.ReadAll(f)
+	_ = client.Close()
+	if reason := stop.Load(); reason != nil {
+		stopped = *reason
+	}
+	return passed, stopped
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strings"
 	"testing"
 	"time"
 
@@ -159,6 +160,42 @@ func TestWebSocketIsRead(t *testing.T) {
 		_ = c.CloseNow()
 		if e := g.wait("request"); e["decision"] != "deny" || e["status"] != 101.0 {
 			t.Error(name, e)
+		}
+	}
+}
+
+// frame is a masked frame; the mask is zeros.
+func frame(first byte, payload string) []byte {
+	head := []byte{first, 0x80 | byte(len(payload))}
+	if len(payload) > 125 {
+		head = []byte{first, 0x80 | 126, byte(len(payload) >> 8), byte(len(payload))}
+	}
+	return append(append(head, 0, 0, 0, 0), payload...)
+}
+
+// TestWebSocketControl: pings are read too, together, and are as short as they
+// must be.
+func TestWebSocketControl(t *testing.T) {
+	s, err := scanner()
+	if err != nil {
+		t.Fatal(err)
+	}
+	const ping, text = 0x89, 0x81
+	half := len(secret()) / 2
+	for name, c := range map[string]struct {
+		sent [][]byte
+		want string // of why it stops
+	}{
+		"short":        {[][]byte{frame(ping, "hello"), frame(text, "hello"), frame(ping, "")}, ""},
+		"secret":       {[][]byte{frame(ping, "x = "+secret())}, "secret"},
+		"in two":       {[][]byte{frame(ping, "x = "+secret()[:half]), frame(text, "hello"), frame(ping, secret()[half:]+" ")}, "secret"},
+		"long":         {[][]byte{frame(ping, strings.Repeat("x", 126))}, "too long"},
+		"in fragments": {[][]byte{frame(ping&0x7f, "x")}, "in parts"},
+	} {
+		sent := bytes.Join(c.sent, nil)
+		passed, stopped := pipelock.Frames(s, sent)
+		if !strings.Contains(stopped, c.want) || (c.want == "") != bytes.Equal(passed, sent) {
+			t.Errorf("%s: %d of %d bytes passed, stopped by %q", name, len(passed), len(sent), stopped)
 		}
 	}
 }
