@@ -27,7 +27,7 @@ const detachKeys = "\xff,\xfe"
 func (e *Engine) attach(ctx context.Context, n *plan.Node, c plan.Container) (*process, error) {
 	p := &process{
 		node: n, name: e.name(n.ID), streams: e.streams(n, c),
-		ready: make(chan struct{}), drained: make(chan struct{}), exited: make(chan struct{}),
+		ready: make(chan struct{}), drained: make(chan struct{}), exited: make(chan struct{}), removed: make(chan struct{}),
 		input: newFeed(), stale: func(slot string) { e.staleSlot(n, slot) },
 	}
 	var err error

@@ -135,6 +135,7 @@ func (e *Engine) Undo(ctx context.Context, n *plan.Node) error {
 		}
 		return e.remove(ctx, n, volumes{e.c})
 	case plan.Container:
+		defer e.left(n.ID)
 		return e.remove(ctx, n, containers{e.c})
 	case plan.Start:
 		return e.stop(ctx, op)

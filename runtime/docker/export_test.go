@@ -19,7 +19,7 @@ func Attached(conn net.Conn) (*Engine, func(line string)) {
 	e := new(Client).Launch(Launch{})
 	p := &process{
 		node: n, conn: types.HijackedResponse{Conn: conn, Reader: bufio.NewReader(conn)},
-		ready: make(chan struct{}), drained: make(chan struct{}), exited: make(chan struct{}),
+		ready: make(chan struct{}), drained: make(chan struct{}), exited: make(chan struct{}), removed: make(chan struct{}),
 		input: newFeed(), stale: func(slot string) { e.staleSlot(n, slot) },
 	}
 	e.running[n.ID] = p

@@ -35,6 +35,7 @@ type process struct {
 	stale    func(slot string)
 	drained  chan struct{} // closed when all of its output has been delivered
 	exited   chan struct{} // closed when code, limit and waitErr are set and drained is closed
+	removed  chan struct{} // closed when the removal of the container was tried
 	code     int
 	limit    string // which one it reached, if that is known
 	waitErr  error

@@ -71,9 +71,10 @@ const firstWait = 20 * time.Millisecond
 // that is not known to pass, before that is the answer.
 const maxRefusals = 5
 
-// deserted waits until the containers on a network have ended, because before that
-// every attempt to remove it is in vain. It is only a matter of economy: after
-// lastWords the attempts begin anyway.
+// deserted waits until the containers on a network have gone, because before that
+// attempts to remove it are in vain and hold up the engine, which works on one
+// network at a time. It is only a matter of economy: after lastWords the attempts
+// begin anyway.
 func (e *Engine) deserted(ctx context.Context, network plan.ID) {
 	ctx, cancel := context.WithTimeout(ctx, lastWords)
 	defer cancel()
@@ -87,9 +88,22 @@ func (e *Engine) deserted(ctx context.Context, network plan.ID) {
 	e.mu.Unlock()
 	for _, p := range on {
 		select {
-		case <-p.exited:
+		case <-p.removed:
 		case <-ctx.Done():
 			return
+		}
+	}
+}
+
+// left says that the removal of a container was tried.
+func (e *Engine) left(id plan.ID) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if p := e.running[id]; p != nil {
+		select {
+		case <-p.removed: // tried before
+		default:
+			close(p.removed)
 		}
 	}
 }
