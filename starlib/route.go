@@ -30,7 +30,7 @@ func routeBuiltinOf() *Builtin {
 		Params: append([]Arg{
 			{Name: "path", Type: "string", Doc: `the prefix, with a slash at both ends: "/anthropic/"`},
 			{Name: "upstream", Type: "string", Doc: "an https URL"},
-			{Name: "auth", Type: "bearer, token, basic, header, query, sigv4 or registry", Default: "None", Doc: "the credential; without one requests pass as they are, less those that the agent brought"},
+			{Name: "auth", Type: "bearer, token, basic, header, query, sigv4 or registry", Default: "None", Doc: "the credential; without one requests pass as they are, less the credentials that the agent brought in headers"},
 			{Name: "methods", Type: "list of strings", Default: "[]", Keyword: true, Doc: "the only methods let through"},
 			{Name: "paths", Type: "list of strings", Default: "[]", Keyword: true, Doc: `the only paths below the prefix let through: "*" is one segment, "**" any number`},
 			{Name: "roles", Type: "string or list of strings", Default: "[]", Keyword: true, Doc: "how the agent's tools find the route: " + strings.Join(roleNames(), ", ") + " or env:NAME"},

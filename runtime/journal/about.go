@@ -82,20 +82,33 @@ func Find(root, name string) (About, string, error) {
 	return a, dir, nil
 }
 
-// List returns the launches below root, by name; those whose launcher lives, or all.
-func List(root string, all bool) ([]About, error) {
+// directories returns the names of what may be the directories of launches below
+// root, sorted; none when there is no root.
+func directories(root string) ([]string, error) {
 	entries, err := os.ReadDir(root)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	} else if err != nil {
 		return nil, err
 	}
-	var found []About
+	var names []string
 	for _, e := range entries {
-		if !e.IsDir() || strings.HasPrefix(e.Name(), ".") {
-			continue
+		if e.IsDir() && !strings.HasPrefix(e.Name(), ".") {
+			names = append(names, e.Name())
 		}
-		a, _, err := Find(root, e.Name())
+	}
+	return names, nil
+}
+
+// List returns the launches below root, by name; those whose launcher lives, or all.
+func List(root string, all bool) ([]About, error) {
+	names, err := directories(root)
+	if err != nil {
+		return nil, err
+	}
+	var found []About
+	for _, name := range names {
+		a, _, err := Find(root, name)
 		if err != nil || !all && a.State == Ended {
 			continue // a directory of something else, or of an older bottle
 		}

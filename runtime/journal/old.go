@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -23,18 +22,13 @@ type Trace struct {
 // Traces returns the directories of launches below root, by name. What has no lock
 // file is not one.
 func Traces(root string) ([]Trace, error) {
-	entries, err := os.ReadDir(root)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	} else if err != nil {
+	names, err := directories(root)
+	if err != nil {
 		return nil, err
 	}
 	var found []Trace
-	for _, e := range entries {
-		if !e.IsDir() || strings.HasPrefix(e.Name(), ".") {
-			continue
-		}
-		t := Trace{Name: e.Name(), Dir: filepath.Join(root, e.Name())}
+	for _, name := range names {
+		t := Trace{Name: name, Dir: filepath.Join(root, name)}
 		if info, err := os.Lstat(filepath.Join(t.Dir, lockFile)); err != nil || !info.Mode().IsRegular() {
 			continue
 		}

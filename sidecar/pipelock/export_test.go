@@ -106,3 +106,11 @@ func Frames(s *dlp.Scanner, sent []byte) (passed []byte, stopped string) {
 	}
 	return passed, stopped
 }
+
+// Messages returns what passes of a gRPC body.
+func Messages(s *dlp.Scanner, sent []byte) []byte {
+	var told atomic.Pointer[string]
+	look := &look{scanner: s, excuse: func(dlp.Finding) bool { return false }, block: true, told: &told}
+	passed, _ := io.ReadAll(newMessages(look, bytes.NewReader(sent), ""))
+	return passed
+}

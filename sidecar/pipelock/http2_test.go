@@ -199,3 +199,18 @@ func TestWebSocketControl(t *testing.T) {
 		}
 	}
 }
+
+// TestGRPCFlags: a message of a kind that nobody can read does not leave.
+func TestGRPCFlags(t *testing.T) {
+	s, err := scanner()
+	if err != nil {
+		t.Fatal(err)
+	}
+	const hello = "\x00\x00\x00\x05hello"
+	for flags, want := range map[byte]bool{0: true, 2: false, 0x80: false} {
+		sent := append([]byte{flags}, hello...)
+		if passed := pipelock.Messages(s, sent); bytes.Equal(passed, sent) != want {
+			t.Errorf("flags %#x: %d of %d bytes passed", flags, len(passed), len(sent))
+		}
+	}
+}
